@@ -1,0 +1,140 @@
+package batcher
+
+// Flush and Close, which wait for the engine.
+
+import (
+	"context"
+	"slices"
+)
+
+// flush is the barrier behind Flush.
+func (e *engine[T]) flush(ctx context.Context) error {
+	if e.life.inside(ctx) {
+		return ErrReentrant
+	}
+	b, err := e.raiseBarrier()
+	if b == nil {
+		return err
+	}
+	select {
+	case <-b.epoch.over:
+	case <-ctx.Done():
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	failures := e.epochs.lower(b)
+	if !isClosed(b.epoch.over) {
+		return context.Cause(ctx)
+	}
+	return failures
+}
+
+// raiseBarrier makes all open batches due, behind a barrier. It returns nil
+// if there is nothing to wait for, or an error.
+func (e *engine[T]) raiseBarrier() (*barrier, error) {
+	e.in.lock()
+	defer e.in.unlock()
+	e.mu.Lock()
+	if e.closing {
+		e.mu.Unlock()
+		return nil, ErrClosed
+	}
+	b := e.epochs.raise() // before the batches are made due: none can fall between
+	e.mu.Unlock()
+	if b != nil {
+		e.in.dueLocked(ReasonFlush)
+	}
+	return b, nil
+}
+
+// close is the drain behind Close.
+func (e *engine[T]) close(ctx context.Context) error {
+	if e.life.inside(ctx) {
+		return ErrReentrant
+	}
+	e.stop()
+	select {
+	case <-e.over:
+	case <-ctx.Done():
+		e.abort(context.Cause(ctx)) // unless it is over
+	}
+	return e.result
+}
+
+// isClosed reports whether c, on which nobody sends, was closed.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// stop ends the acceptance of items, once.
+func (e *engine[T]) stop() {
+	e.in.lock()
+	defer e.in.unlock()
+	e.mu.Lock()
+	stopped := e.closing
+	e.mu.Unlock()
+	if stopped {
+		return
+	}
+	ticking := e.in.closeLocked()
+
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closing = true
+	if ticking {
+		e.ticking = 1
+	}
+	e.waiters.wakeLocked(e.waiters.line.len) // they find the intake closed
+	e.finishIfIdleLocked()
+}
+
+// tickEnded is called by a timer's goroutine that closeLocked has announced.
+func (e *engine[T]) tickEnded() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ticking = 0
+	e.finishIfIdleLocked()
+}
+
+// abort gives up the drain: everything that has not met its fate moves into the
+// result, and running flushes and pauses end. It does nothing if the engine is
+// over already.
+func (e *engine[T]) abort(cause error) {
+	e.in.lock() // a worker may be about to seal a batch that it has taken
+	defer e.in.unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if isClosed(e.over) {
+		return
+	}
+	e.aborted = true
+	defer e.life.cancel(ErrClosed)
+	leftovers := &CloseError[T]{Err: cause}
+	for b := range e.running.all() {
+		leftovers.Unknown = append(leftovers.Unknown, e.takeBackLocked(b)...)
+	}
+	for b := range e.queue.all() {
+		leftovers.Unflushed = append(leftovers.Unflushed, e.takeBackLocked(b)...)
+	}
+	e.queue = list[batch[T], *batch[T]]{}
+	e.running = list[batch[T], *batch[T]]{}
+	e.epochs.abort()
+	e.result = leftovers
+	close(e.over)
+}
+
+// takeBackLocked accounts for the undecided items of b and returns them.
+func (e *engine[T]) takeBackLocked(b *batch[T]) []T {
+	left := b.items[b.pos:]
+	e.books.returned += int64(len(left))
+	if b.fates != nil {
+		b.fates.settle(len(left), errHandedBack)
+		b.fates.announce()
+	}
+	return slices.Clone(left)
+}

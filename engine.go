@@ -1,0 +1,238 @@
+package batcher
+
+// The delivery engine: the queue of batches, the workers that take them, and the
+// books. The front ends feed it; they differ only in how items find their batch.
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// engine delivers batches of T for a front end.
+//
+// Lock order: the intake's locks, then mu, then a batch's fates.
+type engine[T any] struct {
+	*config
+	in        intake[T]
+	letters   func(context.Context, DeadLetter[T]) // nil: log them
+	life      *lifetime
+	lossLog   sampler
+	panicLog  sampler
+	startWork func()        // e.work, made once: a method value allocates
+	over      chan struct{} // closed by finishIfIdleLocked, or by abort; nobody sends
+	pool      pool[T]
+
+	mu      sync.Mutex                // guards the fields below; never held while waiting or in user code
+	queue   list[batch[T], *batch[T]] // oldest first; only the last one may be filling still
+	running list[batch[T], *batch[T]] // taken by a worker, not handed back yet; in the order taken
+	workers int                       // worker goroutines; one with nothing to do ends
+	ticking int                       // 1 while Close waits for a timer that has fired already
+	waiters waiters
+	epochs  epochs
+	books   books
+	closing bool  // Close was called: the intake is closed, and everything is in the queue
+	aborted bool  // Close gave up: all that was undecided was handed back, and no settling counts any more
+	result  error // what Close returns, final once over is closed
+}
+
+// intake is what the engine needs to know of the front end that feeds it.
+type intake[T any] interface {
+	// lock takes all locks that guard filling batches; unlock releases them.
+	lock()
+	unlock()
+
+	// seal ends the filling of a queued batch that a worker has taken. It
+	// takes the locks by itself; the batch may have been sealed meanwhile.
+	seal(b *batch[T])
+
+	// dueLocked queues all filling batches that are not queued yet.
+	dueLocked(r Reason)
+
+	// closeLocked ends the intake: it refuses items from now on, seals what
+	// is filling, and stops the timer. It reports whether the timer has
+	// fired already, and its goroutine will call tickEnded. It is called once.
+	closeLocked() (ticking bool)
+
+	// fillingLocked returns how many items are in filling batches, and when
+	// the oldest of them was accepted.
+	fillingLocked() (items int, oldest time.Time)
+
+	// call calls the user's flush function.
+	call(ctx context.Context, b *batch[T], items []T) error
+}
+
+func (e *engine[T]) init(c *config, in intake[T], letters func(context.Context, DeadLetter[T])) {
+	e.config, e.in, e.letters = c, in, letters
+	e.life = newLifetime(c.base)
+	e.startWork = e.work
+	e.over = make(chan struct{})
+}
+
+// open returns a blank batch if there is room for one, else nil; then it lists
+// w, unless nil, to be woken when there is.
+//
+// A batch is opened only if a place is left for it behind the workers: then
+// sealing and queueing it never has to wait.
+func (e *engine[T]) open(w *waiter) *batch[T] {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.roomLocked() {
+		if w != nil {
+			e.waiters.joinLocked(w)
+		}
+		return nil
+	}
+	b := e.pool.get()
+	b.filling = true
+	b.epoch = e.epochs.join()
+	return b
+}
+
+// roomLocked reports whether another batch may be opened. A batch that an idle
+// worker is about to take does not count as waiting, so the answer does not
+// depend on how fast goroutines start.
+func (e *engine[T]) roomLocked() bool {
+	return e.queue.len+e.running.len < e.config.workers+e.queueDepth
+}
+
+// enqueue puts a batch that is due into the queue while it is still filling.
+// The intake's lock is held.
+func (e *engine[T]) enqueue(b *batch[T], r Reason) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.enqueueLocked(b, r)
+}
+
+func (e *engine[T]) enqueueLocked(b *batch[T], r Reason) {
+	b.queued, b.reason = true, r
+	e.queue.pushBack(b)
+	if e.workers < e.config.workers {
+		e.workers++
+		go e.startWork()
+	}
+}
+
+// seal takes ownership of b, which has got its items, and queues it unless it was.
+// The intake's lock is held.
+func (e *engine[T]) seal(b *batch[T], r Reason) {
+	b.sealedAt = time.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	b.filling = false
+	if b.queued {
+		b.reason = r
+	} else {
+		e.enqueueLocked(b, r)
+	}
+	e.books.added += int64(len(b.items))
+	e.books.batches[r]++
+}
+
+// work is a worker goroutine: it takes batches until there are none.
+func (e *engine[T]) work() { e.workOn(nil) }
+
+// workOn is work, beginning with b unless nil.
+//
+// When the user's code leaves by runtime.Goexit, this goroutine is lost. A
+// successor then goes on with the batch; all that it must know is in the batch.
+func (e *engine[T]) workOn(b *batch[T]) {
+	defer func() {
+		if b != nil {
+			go e.workOn(b)
+		}
+	}()
+	for {
+		if b == nil {
+			if b = e.take(); b == nil {
+				return
+			}
+		}
+		e.deliver(b)
+		e.release(b)
+		b = nil
+	}
+}
+
+// take returns the next batch from the queue, sealed, or ends the worker.
+func (e *engine[T]) take() *batch[T] {
+	e.mu.Lock()
+	b := e.queue.popFront()
+	if b == nil {
+		e.workers--
+		e.finishIfIdleLocked()
+		e.mu.Unlock()
+		return nil
+	}
+	e.running.pushBack(b)
+	filling := b.filling
+	e.mu.Unlock()
+	if filling {
+		e.in.seal(b)
+	}
+	return b
+}
+
+// release takes ownership of a batch that a worker is done with.
+func (e *engine[T]) release(b *batch[T]) {
+	e.mu.Lock()
+	aborted := e.aborted
+	if !aborted {
+		e.running.remove(b)
+		e.leaveLocked(b)
+	}
+	e.mu.Unlock()
+	if !aborted { // else Close is the owner of what was in it
+		e.pool.put(b)
+	}
+}
+
+// leaveLocked notes that all items of a batch have met their fate: its place is free.
+func (e *engine[T]) leaveLocked(b *batch[T]) {
+	e.epochs.leave(b.epoch)
+	e.waiters.wakeLocked(e.maxSize)
+}
+
+// settle decides the next n items of a batch: flushed if failure is nil, else
+// given up. It reports false if Close gave up before: then the items are Close's.
+func (e *engine[T]) settle(b *batch[T], n int, failure *FlushError) bool {
+	e.mu.Lock()
+	settled := !e.aborted
+	if settled {
+		e.settleLocked(b, n, failure)
+	}
+	e.mu.Unlock()
+	if settled && b.fates != nil {
+		b.fates.announce()
+	}
+	return settled
+}
+
+func (e *engine[T]) settleLocked(b *batch[T], n int, failure *FlushError) {
+	b.pos += n
+	var fate error
+	if failure == nil {
+		e.books.flushed += int64(n)
+	} else {
+		fate = failure
+		e.books.giveUp(n, failure)
+		e.epochs.report(b.epoch, failure)
+	}
+	if b.fates != nil {
+		b.fates.settle(n, fate)
+	}
+}
+
+// unlist gives up waiting for room without success.
+func (e *engine[T]) unlist(w *waiter) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.waiters.leaveLocked(w)
+}
+
+// finishIfIdleLocked ends Close's wait once nothing is left to do.
+func (e *engine[T]) finishIfIdleLocked() {
+	if e.closing && !e.aborted && e.workers == 0 && e.ticking == 0 && e.queue.len == 0 {
+		close(e.over)
+	}
+}

@@ -1,0 +1,127 @@
+package batcher
+
+// Epochs: what Flush waits for.
+
+import (
+	"errors"
+	"fmt"
+)
+
+// epochs divides the batches by the calls of Flush. A batch joins the current
+// epoch when it is opened, and leaves it when its last item has met its fate. Flush
+// closes the current epoch and waits until it and all earlier ones are empty.
+// Batches opened later are in a later epoch, so they cannot hold it up.
+//
+// It is guarded by the engine's lock. The zero value is ready.
+type epochs struct {
+	first, current *epoch // the oldest one not over yet, to the one that batches join
+	barriers       map[*barrier]struct{}
+}
+
+// epoch counts the batches that are not settled yet.
+type epoch struct {
+	number  int
+	batches int
+	next    *epoch
+	over    chan struct{} // closed when this epoch and all earlier ones are empty; made by the Flush that closes it
+}
+
+// barrier is one call of Flush that waits. It collects the failures it must report.
+type barrier struct {
+	epoch    *epoch
+	failures []error // *FlushError, the last maxReported of them
+	omitted  int     // how many came before
+	aborted  bool    // Close handed items back
+}
+
+// maxReported bounds the failures that one Flush returns.
+const maxReported = 8
+
+// join adds a batch to the current epoch and returns it.
+func (es *epochs) join() *epoch {
+	if es.current == nil {
+		es.current = new(epoch)
+		es.first = es.current
+	}
+	es.current.batches++
+	return es.current
+}
+
+// leave takes a batch out of its epoch.
+func (es *epochs) leave(e *epoch) {
+	e.batches--
+	es.advance()
+}
+
+// advance ends the epochs, oldest first, that are closed and empty.
+func (es *epochs) advance() {
+	for es.first != es.current && es.first.batches == 0 {
+		close(es.first.over)
+		es.first = es.first.next
+	}
+}
+
+// raise closes the current epoch and returns a barrier behind it, nil if there is
+// nothing to wait for. lower must end it.
+func (es *epochs) raise() *barrier {
+	if es.current == nil || es.first == es.current && es.current.batches == 0 {
+		return nil
+	}
+	closed := es.current
+	closed.over = make(chan struct{})
+	es.current = &epoch{number: closed.number + 1}
+	closed.next = es.current
+	es.advance() // cannot end closed: if it is empty, an earlier one is not
+
+	b := &barrier{epoch: closed}
+	if es.barriers == nil {
+		es.barriers = make(map[*barrier]struct{})
+	}
+	es.barriers[b] = struct{}{}
+	return b
+}
+
+// lower forgets a barrier and returns what it collected.
+func (es *epochs) lower(b *barrier) error {
+	delete(es.barriers, b)
+	return b.err()
+}
+
+// report tells the barriers that wait for e that items in it were given up.
+func (es *epochs) report(e *epoch, failure *FlushError) {
+	for b := range es.barriers {
+		if b.epoch.number >= e.number {
+			b.add(failure)
+		}
+	}
+}
+
+// abort ends all epochs: Close gave up and handed the items back.
+func (es *epochs) abort() {
+	for b := range es.barriers {
+		b.aborted = true
+	}
+	for ; es.first != es.current; es.first = es.first.next {
+		close(es.first.over)
+	}
+}
+
+func (b *barrier) add(failure error) {
+	if len(b.failures) == maxReported {
+		copy(b.failures, b.failures[1:])
+		b.failures = b.failures[:maxReported-1]
+		b.omitted++
+	}
+	b.failures = append(b.failures, failure)
+}
+
+func (b *barrier) err() error {
+	all := b.failures
+	if b.omitted > 0 {
+		all = append([]error{fmt.Errorf("batcher: %d earlier failures are not listed", b.omitted)}, all...)
+	}
+	if b.aborted {
+		all = append(all, fmt.Errorf("batcher: Flush: %w", errHandedBack))
+	}
+	return errors.Join(all...)
+}

@@ -1,0 +1,241 @@
+package batcher
+
+// The filling batch of a Batcher: how an item gets in, how a batch is opened and
+// sealed.
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+var errNilFlush = errors.New("the flush function is nil")
+
+// addOne accepts one item by whatever it takes.
+func (b *Batcher[T]) addOne(ctx context.Context, item T, p Overflow, r *Receipt) error {
+	one := [1]T{item}
+	_, err := b.accept(ctx, one[:], p, r)
+	return err
+}
+
+// submit accepts one item and returns its receipt.
+func (b *Batcher[T]) submit(ctx context.Context, item T) (r Receipt, err error) {
+	if ctx.Err() == nil {
+		lock(&b.mu)
+		if n := len(b.items); n < b.bound && b.fates != nil {
+			b.items = append(b.items, item)
+			r = Receipt{b.fates, n}
+			b.mu.Unlock()
+			return r, nil
+		}
+		b.mu.Unlock()
+	}
+	err = b.addOne(ctx, item, b.engine.overflow, &r)
+	return r, err
+}
+
+// accept accepts a prefix of items, at least one unless it returns an error or
+// items is empty. If r is not nil, it becomes the receipt of the first one.
+//
+// The user's weigh is called before the lock is taken, so its answer is at hand when the
+// lock is.
+func (b *Batcher[T]) accept(ctx context.Context, items []T, p Overflow, r *Receipt) (n int, err error) {
+	weight, unfit := 0, error(nil)
+	if b.weigh != nil && len(items) > 0 {
+		items = items[:1]
+		weight, unfit = b.weighOne(items[0])
+	}
+	var w *waiter
+	for {
+		n, err = b.tryAccept(ctx, items, weight, unfit, w, r)
+		switch {
+		case n > 0 || err != nil || len(items) == 0:
+			b.leave(w, n > 0)
+			return n, err
+		case p == Block && w != nil:
+			w.wait(ctx)
+		case p == Block:
+			if b.engine.life.inside(ctx) {
+				return 0, ErrReentrant
+			}
+			w = b.engine.waiters.get() // and once more, to be listed if there is still no room
+		case p == DropOldest && b.engine.dropOldest():
+		case p == Reject:
+			return 0, ErrFull
+		default:
+			return len(items), b.dropNewest(items, r)
+		}
+	}
+}
+
+// tryAccept appends what fits into the filling batch, or into a new one. It returns
+// 0 and no error if there is no room; w, unless nil, is then listed.
+func (b *Batcher[T]) tryAccept(
+	ctx context.Context, items []T, weight int, unfit error, w *waiter, r *Receipt,
+) (n int, err error) {
+	lock(&b.mu)
+	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return 0, ErrClosed // wins over all others
+	case ctx.Err() != nil:
+		return 0, context.Cause(ctx)
+	case unfit != nil:
+		return 0, unfit
+	case len(items) == 0 || !b.hasRoomLocked(weight, w):
+		return 0, nil
+	}
+	return b.appendLocked(items, weight, r), nil
+}
+
+// leave ends the use of a waiter, if there was one.
+func (b *Batcher[T]) leave(w *waiter, accepted bool) {
+	if w == nil {
+		return
+	}
+	if !accepted {
+		b.engine.unlist(w)
+	}
+	b.engine.waiters.put(w)
+}
+
+// hasRoomLocked sees to it that there is a filling batch with room for an item of
+// this weight. If it reports false, w is listed unless nil.
+func (b *Batcher[T]) hasRoomLocked(weight int, w *waiter) bool {
+	if b.open != nil {
+		if b.weigh == nil || weight <= b.engine.maxWeight-b.weight {
+			return true
+		}
+		b.sealLocked(ReasonWeight)
+	}
+	b.open = b.engine.open(w)
+	if b.open == nil {
+		return false
+	}
+	b.items = b.open.items[:0]
+	if b.weigh == nil {
+		b.bound = b.engine.maxSize - 1
+	}
+	return true
+}
+
+// appendLocked appends what fits of items to the filling batch, at least one, and seals the batch
+// if it is full. With weights, items is a single one.
+func (b *Batcher[T]) appendLocked(items []T, weight int, r *Receipt) int {
+	first := len(b.items) == 0
+	n := min(len(items), b.engine.maxSize-len(b.items))
+	if r != nil {
+		if b.fates == nil {
+			b.fates = &fates{life: b.engine.life}
+		}
+		*r = Receipt{b.fates, len(b.items)}
+	}
+	if first {
+		b.open.firstAdded = time.Now()
+	}
+	b.items = append(b.items, items[:n]...)
+	b.weight += weight
+	switch {
+	case len(b.items) == b.engine.maxSize:
+		b.sealLocked(ReasonSize)
+	case b.weigh != nil && b.weight >= b.engine.maxWeight:
+		b.sealLocked(ReasonWeight)
+	case first && b.engine.eager:
+		b.engine.enqueue(b.open, ReasonEager)
+	case first:
+		b.armLocked()
+	}
+	return n
+}
+
+// sealLocked ends the filling of the open batch and passes it to the engine.
+func (b *Batcher[T]) sealLocked(reason Reason) {
+	open := b.open
+	open.items, open.weight, open.fates = b.items, b.weight, b.fates
+	b.open, b.items, b.bound, b.weight, b.fates = nil, nil, 0, 0, nil
+	b.engine.seal(open, reason)
+}
+
+// weighOne returns an item's weight, or why no batch can take it.
+func (b *Batcher[T]) weighOne(item T) (int, error) {
+	weight := b.weigh(item)
+	switch {
+	case weight < 0:
+		return 0, ErrNegativeWeight
+	case weight > b.engine.maxWeight:
+		return 0, ErrTooHeavy
+	}
+	return weight, nil
+}
+
+// dropNewest drops items that were not let in, and makes out the receipt.
+func (b *Batcher[T]) dropNewest(items []T, r *Receipt) error {
+	failure := b.engine.dropNewest(items)
+	if r != nil {
+		*r = Receipt{fates: &fates{life: b.engine.life}}
+		r.fates.settle(1, failure)
+	}
+	return nil
+}
+
+// The methods below are what the engine asks of its intake.
+
+func (b *Batcher[T]) lock()   { lock(&b.mu) }
+func (b *Batcher[T]) unlock() { b.mu.Unlock() }
+
+func (b *Batcher[T]) seal(due *batch[T]) {
+	lock(&b.mu)
+	defer b.mu.Unlock()
+	if b.open == due {
+		b.sealLocked(due.reason)
+	}
+}
+
+func (b *Batcher[T]) dueLocked(r Reason) {
+	if b.open != nil && !b.open.queued {
+		b.engine.enqueue(b.open, r)
+	}
+}
+
+func (b *Batcher[T]) closeLocked() (ticking bool) {
+	b.closed = true
+	if b.open != nil {
+		b.sealLocked(ReasonClose)
+	}
+	return b.deadline.stop()
+}
+
+func (b *Batcher[T]) fillingLocked() (items int, oldest time.Time) {
+	if b.open == nil {
+		return 0, time.Time{}
+	}
+	return len(b.items), b.open.firstAdded
+}
+
+func (b *Batcher[T]) call(ctx context.Context, _ *batch[T], items []T) error {
+	return b.flushFunc(ctx, items)
+}
+
+// lock takes mu, trying for a moment before it waits. A sync.Mutex hands itself over to a
+// waiting goroutine, or spins only while nothing else is runnable; with many
+// producers that is rare, and a short critical section like an append ends long
+// before a goroutine is parked and woken.
+func lock(mu *sync.Mutex) {
+	for range 4 {
+		if mu.TryLock() {
+			return
+		}
+	}
+	mu.Lock()
+}
+
+// mustHaveContext panics with a clear message if ctx is nil.
+func mustHaveContext(ctx context.Context, method string) {
+	if ctx == nil {
+		panicNilContext(method)
+	}
+}
+
+//go:noinline
+func panicNilContext(method string) { panic("batcher: " + method + ": nil context") }

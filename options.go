@@ -1,0 +1,280 @@
+package batcher
+
+// Options: what can be chosen, what is chosen when nothing is said, and what is
+// refused.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"time"
+)
+
+// Option configures a batcher; see the With functions. An option given twice
+// counts as last given, except [WithHooks], which adds up. The order of the
+// options does not matter otherwise.
+type Option func(*config)
+
+// Overflow is what happens to an item for which there is no room, see
+// [WithOverflow].
+type Overflow uint8
+
+const (
+	// Block makes Add wait until there is room. TryAdd returns ErrFull.
+	Block Overflow = iota
+	// Reject makes Add return ErrFull at once.
+	Reject
+	// DropNewest accepts the new item and drops it: Add returns nil, and the
+	// item goes to the dead letter handler with ErrDropped.
+	DropNewest
+	// DropOldest drops the oldest batch that waits for a worker, as a whole,
+	// and then accepts the new item. If all that is held is being flushed
+	// already, the new item is dropped as under DropNewest.
+	DropOldest
+
+	overflowCount = iota
+)
+
+var overflowNames = [overflowCount]string{"Block", "Reject", "DropNewest", "DropOldest"}
+
+// String returns the name of the policy.
+func (p Overflow) String() string {
+	if int(p) < len(overflowNames) {
+		return overflowNames[p]
+	}
+	return fmt.Sprintf("Overflow(%d)", uint8(p))
+}
+
+// The upper bounds that keep a slip of the keyboard from becoming a fork bomb,
+// and the arithmetic far from overflow, on 32 bits as well.
+const (
+	maxWorkers    = 1 << 16
+	maxQueueDepth = 1 << 24
+)
+
+// config holds what the options said. Functions of T are kept as any until New
+// knows T.
+type config struct {
+	maxSize      int
+	maxDelay     time.Duration
+	maxWeight    int
+	weigh        any // func(T) int
+	eager        bool
+	workers      int
+	queueDepth   int // 0 until defaulted, see queueDepthSet
+	overflow     Overflow
+	flushTimeout time.Duration
+	maxAttempts  int
+	backoff      Backoff
+	retryIf      func(error) bool
+	bisect       bool
+	deadLetter   any // func(context.Context, DeadLetter[T])
+	reuse        bool
+	base         context.Context
+	name         string
+	logger       *slog.Logger
+	hooks        []Hooks
+
+	queueDepthSet, weightSet, retryIfSet, loggerSet bool
+}
+
+// newConfig returns the defaults with opts applied, and what is wrong with it.
+func newConfig(opts []Option) (*config, []error) {
+	c := &config{
+		maxSize:      500,                    // a multi-row INSERT or COPY is near its best from here on
+		maxDelay:     100 * time.Millisecond, // below what a person notices
+		workers:      1,                      // batches stay in order
+		overflow:     Block,
+		flushTimeout: 30 * time.Second,
+		maxAttempts:  1,
+		reuse:        true,
+		base:         context.Background(),
+	}
+	var faults []error
+	for i, opt := range opts {
+		if opt == nil {
+			faults = append(faults, fmt.Errorf("option %d of %d is nil", i+1, len(opts)))
+			continue
+		}
+		opt(c)
+	}
+	if !c.queueDepthSet {
+		c.queueDepth = 2 * c.workers // one batch ready for each worker, one being filled behind it
+	}
+	return c, append(faults, c.faults()...)
+}
+
+// faults lists everything that is wrong with c, as far as it can be told without T.
+func (c *config) faults() []error {
+	var faults []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	fault(c.maxSize < 1, "WithMaxSize(%d): must be at least 1", c.maxSize)
+	fault(c.maxDelay <= 0, "WithMaxDelay(%v): must be positive", c.maxDelay)
+	fault(c.weightSet && c.maxWeight < 1, "WithMaxWeight(%d): must be at least 1", c.maxWeight)
+	fault(c.workers < 1 || c.workers > maxWorkers,
+		"WithWorkers(%d): must be from 1 to %d", c.workers, maxWorkers)
+	fault(c.queueDepthSet && (c.queueDepth < 1 || c.queueDepth > maxQueueDepth),
+		"WithQueueDepth(%d): must be from 1 to %d", c.queueDepth, maxQueueDepth)
+	fault(c.overflow >= overflowCount,
+		"WithOverflow(%d): must be Block, Reject, DropNewest or DropOldest", c.overflow)
+	fault(c.flushTimeout < 0, "WithFlushTimeout(%v): must not be negative (0 means none)", c.flushTimeout)
+	fault(c.maxAttempts < 1, "WithRetry(%d): attempts must be at least 1 (the first one counts)", c.maxAttempts)
+	fault(c.maxAttempts > 1 && c.backoff == nil, "WithRetry(%d): the Backoff is nil", c.maxAttempts)
+	fault(c.retryIfSet && c.retryIf == nil, "WithRetryIf: the function is nil")
+	fault(c.base == nil, "WithBaseContext: the context is nil")
+	fault(c.loggerSet && c.logger == nil, "WithLogger: the logger is nil")
+	return faults
+}
+
+// typed returns the function that an option stored as any, the zero F if the
+// option was not given, and a fault if it is nil or was made for another T.
+func typed[F any](option string, stored any) (f F, fault error) {
+	if stored == nil {
+		return f, nil
+	}
+	f, ok := stored.(F)
+	switch {
+	case !ok:
+		return f, fmt.Errorf("%s: its function is a %T, but this batcher needs a %T", option, stored, f)
+	case reflect.ValueOf(stored).IsNil():
+		return f, fmt.Errorf("%s: the function is nil", option)
+	}
+	return f, nil
+}
+
+// configError joins faults into one error that wraps ErrConfig, nil if there are none.
+func configError(faults []error) error {
+	if all := errors.Join(faults...); all != nil {
+		return fmt.Errorf("%w:\n%w", ErrConfig, all)
+	}
+	return nil
+}
+
+// WithMaxSize sets how many items seal a batch, and the upper bound of
+// len(batch) that no flush function ever sees exceeded. At least 1; default 500.
+// Nothing is allocated up front, so a huge n is harmless with a sensible
+// [WithMaxDelay].
+func WithMaxSize(n int) Option { return func(c *config) { c.maxSize = n } }
+
+// WithMaxDelay sets how long the first item of a batch waits at most before the
+// batch is sealed. It is measured from that item, not by a ticker. Positive;
+// default 100 ms. While all workers are busy, a batch that is due keeps filling.
+func WithMaxDelay(d time.Duration) Option { return func(c *config) { c.maxDelay = d } }
+
+// WithMaxWeight bounds the sum of weigh over the items of a batch, usually their
+// size in bytes. A batch is sealed when the sum reaches max, and before an item
+// that would take it past max. An item heavier than max alone is refused with
+// [ErrTooHeavy], a negative weight with [ErrNegativeWeight]. At least 1; default
+// off.
+//
+// weigh runs once per item, on the producer's goroutine, before any lock is
+// taken. A panic in it reaches the caller of Add; the item was not accepted.
+func WithMaxWeight[T any](max int, weigh func(T) int) Option {
+	return func(c *config) { c.maxWeight, c.weigh, c.weightSet = max, weigh, true }
+}
+
+// WithEager also seals a batch as soon as a worker is idle. At a low rate an
+// item then waits for nothing at all; under load the batches grow by themselves
+// while the workers are busy (group commit). [WithMaxDelay] is then without effect,
+// since a batch is due from its first item on. Default off.
+func WithEager() Option { return func(c *config) { c.eager = true } }
+
+// WithWorkers sets how many flushes may run at once. 1 keeps batches in order;
+// more give up the order between batches. From 1 to 65536; default 1. A worker
+// is a goroutine only while it has a batch.
+func WithWorkers(n int) Option { return func(c *config) { c.workers = n } }
+
+// WithQueueDepth sets how many sealed batches may wait for a worker. It is the
+// boundary of backpressure: beyond it, [WithOverflow] decides. From 1 to 2^24;
+// default twice the workers.
+func WithQueueDepth(n int) Option {
+	return func(c *config) { c.queueDepth, c.queueDepthSet = n, true }
+}
+
+// WithOverflow sets what happens to an item for which there is no room. Default
+// [Block].
+func WithOverflow(p Overflow) Option { return func(c *config) { c.overflow = p } }
+
+// WithFlushTimeout bounds one attempt: the context of the flush function ends
+// after d. A function that ignores its context is not interrupted; it keeps its
+// worker. 0 means no bound; default 30 s.
+//
+// A timeout does not mean that nothing was written: see "Retries and loss" in
+// the package documentation.
+func WithFlushTimeout(d time.Duration) Option { return func(c *config) { c.flushTimeout = d } }
+
+// WithRetry allows maxAttempts attempts in all, the first one included, with the
+// pauses given by backoff in between: usually [ExponentialBackoff]. The pause
+// holds the worker, so that order is kept. At least 1; default 1, no retry.
+//
+// backoff is called with the number of attempts made so far, from 1 on, on the
+// worker's goroutine, with no lock held. A negative result counts as 0, as does
+// a panic, which is logged. There is no pause after the last attempt.
+func WithRetry(maxAttempts int, backoff Backoff) Option {
+	return func(c *config) { c.maxAttempts, c.backoff = maxAttempts, backoff }
+}
+
+// WithRetryIf sets which errors are worth another attempt. An error for which
+// worthIt returns false is a permanent failure. Errors marked [Permanent],
+// panics and [ErrGoexit] are never retried, and errors marked [TooLarge] are
+// answered by a split; worthIt is not asked about those. Default: everything is
+// worth another attempt.
+//
+// worthIt runs on the worker's goroutine, with no lock held. A panic in it is
+// logged and counts as false.
+func WithRetryIf(worthIt func(error) bool) Option {
+	return func(c *config) { c.retryIf, c.retryIfSet = worthIt, true }
+}
+
+// WithBisect answers a permanent failure by splitting the batch in two, and so
+// on, until the items that cause the failure are alone; only those fail. One bad
+// item among n costs about 2 log2(n) extra calls. A piece starts its attempts
+// anew. Retries that were used up do not split. Default off.
+func WithBisect() Option { return func(c *config) { c.bisect = true } }
+
+// WithDeadLetter sets the function that receives the items that were given up.
+// By default they are logged as counted, not with their contents.
+//
+// handle runs after the items were accounted for, with no lock held:
+//   - on the worker's goroutine for failed items; the worker waits for it, and
+//     so do Flush and Close;
+//   - on the producer's goroutine for items dropped under [DropNewest] and
+//     [DropOldest].
+//
+// It owns letter.Items. Its context ends when Close gives up. It may call Add,
+// TryAdd, Submit and Stats; beware of adding to the batcher that has just
+// dropped the item for lack of room. A panic in it is logged.
+func WithDeadLetter[T any](handle func(ctx context.Context, letter DeadLetter[T])) Option {
+	return func(c *config) { c.deadLetter = handle }
+}
+
+// WithoutReuse gives the flush function a fresh slice every time, which it may
+// keep. The cost is one allocation of the size of the batch per attempt. By
+// default the slice belongs to the function only until it returns.
+func WithoutReuse() Option { return func(c *config) { c.reuse = false } }
+
+// WithBaseContext makes the values of ctx visible in the context of the flush
+// function. The end of ctx has no effect. Default [context.Background].
+func WithBaseContext(ctx context.Context) Option { return func(c *config) { c.base = ctx } }
+
+// WithName names the batcher in [Info], in logs and in metrics. Default "".
+func WithName(name string) Option { return func(c *config) { c.name = name } }
+
+// WithLogger sets where the batcher reports what nobody else hears of: items
+// that were given up while there is no dead letter handler, and panics in
+// callbacks. Default [slog.Default], looked up at each use.
+func WithLogger(logger *slog.Logger) Option {
+	return func(c *config) { c.logger, c.loggerSet = logger, true }
+}
+
+// WithHooks adds hooks. It may be given several times; the hooks are then called
+// in the order given. Default none.
+func WithHooks(hooks Hooks) Option {
+	return func(c *config) { c.hooks = append(c.hooks, hooks) }
+}

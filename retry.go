@@ -1,0 +1,183 @@
+package batcher
+
+// Marks that a flush function puts on its errors, and the pauses between attempts.
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Permanent marks err as not worth another attempt. Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+// RetryAfter marks err with the time to wait at least before the next attempt,
+// as an HTTP response gives it in Retry-After. The pause is the longer one of d
+// and the backoff. A negative d counts as 0, more than an hour as an hour. The
+// number of attempts is bounded by [WithRetry] as ever. RetryAfter(nil, d) is nil.
+func RetryAfter(err error, d time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &retryAfterError{err, min(max(d, 0), maxRetryAfter)}
+}
+
+// maxRetryAfter keeps a server's slip from parking a worker for a year.
+const maxRetryAfter = time.Hour
+
+// TooLarge marks err as caused by the size of the batch, as HTTP status 413 is.
+// The batch is split in two and the halves are flushed in order, each with its
+// attempts anew. On a single item it is a permanent failure. TooLarge(nil) is nil.
+func TooLarge(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &tooLargeError{err}
+}
+
+// PartialError is returned by a flush function when only some of the items
+// failed. The others are settled as flushed at once.
+//
+// Each error carries its own marks: [Permanent] (or a refusal by [WithRetryIf],
+// or [TooLarge]) gives up that item alone; [RetryAfter] counts for the pause before
+// the next attempt, for which the longest one is taken. The items that are worth
+// it are tried again together, in their order. A Permanent or RetryAfter around
+// the PartialError holds for all the items in it.
+//
+// A PartialError that says nothing usable (no entries, only nil errors, or an
+// index out of range) counts as the failure of the whole batch. It has no Unwrap
+// method, since the fault of one item must not be found in the error of all.
+type PartialError struct {
+	// Errs has an error for each failed item, by its index in the slice as it
+	// was passed to the flush function (whatever was done to the slice since).
+	// A nil error stands for an item that was flushed.
+	Errs map[int]error
+}
+
+// Error says how many items failed and quotes the one with the lowest index.
+func (e *PartialError) Error() string {
+	if e == nil {
+		return "batcher: partial failure of no items"
+	}
+	failed, first := 0, -1
+	for i, err := range e.Errs {
+		if err != nil {
+			failed++
+			if first < 0 || i < first {
+				first = i
+			}
+		}
+	}
+	if failed == 0 {
+		return "batcher: partial failure of no items"
+	}
+	return fmt.Sprintf("batcher: %s of the batch failed, item %d: %v", counted(failed, "item"), first, e.Errs[first])
+}
+
+// usable reports whether e says which ones of n items failed.
+func (e *PartialError) usable(n int) bool {
+	if e == nil {
+		return false
+	}
+	failed := false
+	for i, err := range e.Errs {
+		if i < 0 || i >= n {
+			return false
+		}
+		failed = failed || err != nil
+	}
+	return failed
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+type tooLargeError struct{ err error }
+
+func (e *tooLargeError) Error() string { return e.err.Error() }
+func (e *tooLargeError) Unwrap() error { return e.err }
+
+type retryAfterError struct {
+	err   error
+	after time.Duration
+}
+
+func (e *retryAfterError) Error() string {
+	return fmt.Sprintf("%v (retry after %v)", e.err, e.after)
+}
+func (e *retryAfterError) Unwrap() error { return e.err }
+
+// Backoff returns how long to wait before the next attempt, given the number of
+// attempts made so far, from 1 on. It may be called from several goroutines at
+// once.
+type Backoff func(attempt int) time.Duration
+
+// ExponentialBackoff waits for a random time between 0 and base before the
+// second attempt, and doubles that bound for each further one, up to max. The
+// full jitter spreads the attempts of many batchers that failed together.
+//
+// It is total: a base of 0 or less gives no wait, a max below base is the bound
+// from the start, and no attempt number overflows.
+func ExponentialBackoff(base, max time.Duration) Backoff {
+	return func(attempt int) time.Duration {
+		bound := backoffBound(base, max, attempt)
+		return time.Duration(rand.Uint64N(uint64(bound) + 1))
+	}
+}
+
+// backoffBound returns base << (attempt-1), not above max and never negative.
+func backoffBound(base, max time.Duration, attempt int) time.Duration {
+	if base <= 0 || max <= 0 {
+		return 0
+	}
+	shift := min(attempt-1, 62)
+	if shift < 0 {
+		shift = 0
+	}
+	if base > max>>shift { // so base << shift would pass max, or overflow
+		return max
+	}
+	return base << shift
+}
+
+// verdict is what the marks on an error ask for.
+type verdict struct {
+	permanent bool
+	tooLarge  bool
+	after     time.Duration // what RetryAfter asks for, at least
+	partial   *PartialError // nil unless it says which of the items failed
+}
+
+// open reports whether the marks leave it to others if another attempt is made.
+func (v verdict) open() bool { return !v.permanent && !v.tooLarge && v.partial == nil }
+
+// readMarks reads the marks of err, the outcome of an attempt at n items. It
+// calls methods of the user's errors, which may panic.
+func readMarks(err error, n int) (v verdict) {
+	var (
+		after     *retryAfterError
+		permanent *permanentError
+		tooLarge  *tooLargeError
+		partial   *PartialError
+	)
+	if _, panicked := err.(*PanicError); panicked || err == ErrGoexit {
+		return verdict{permanent: true}
+	}
+	if errors.As(err, &after) {
+		v.after = after.after
+	}
+	if errors.As(err, &partial) && partial.usable(n) {
+		v.partial = partial
+	}
+	v.permanent = errors.As(err, &permanent)
+	v.tooLarge = errors.As(err, &tooLarge)
+	return v
+}

@@ -1,0 +1,91 @@
+package batcher
+
+// The books: what was accepted, and what became of it.
+
+import "time"
+
+// Stats is a consistent snapshot of a batcher. At every moment,
+//
+//	Added = Flushed + Failed + Dropped + Returned + Pending.
+//
+// Counters never decrease.
+type Stats struct {
+	Added    int64 // items accepted
+	Flushed  int64 // items that the flush function has taken
+	Failed   int64 // items given up: the flush function failed them for good
+	Dropped  int64 // items dropped under DropNewest or DropOldest
+	Returned int64 // items handed back by Close
+	Pending  int64 // items held now
+
+	Retries int64 // attempts that followed a failed one; those after a split do not count
+
+	// Batches counts the batches that were sealed, by reason:
+	// Batches[ReasonSize]. Index 0 is unused.
+	Batches [reasonCount]int64
+
+	QueueDepth int           // batches that wait for a worker now
+	Running    int           // batches that a worker has taken, retry pauses included
+	Waiting    int           // producers that wait for room
+	OldestAge  time.Duration // how long ago the oldest batch held received its first item; 0 when none is
+}
+
+// books are the counters behind Stats, under the engine's lock. Items are counted
+// when their batch is sealed, so adding one costs no counter: until then the
+// length of the filling batch says it.
+type books struct {
+	added, flushed, failed, dropped, returned int64
+	retries                                   int64
+	batches                                   [reasonCount]int64
+}
+
+// giveUp counts n items that will not be flushed.
+func (k *books) giveUp(n int, failure *FlushError) {
+	if failure.Err == ErrDropped {
+		k.dropped += int64(n)
+	} else {
+		k.failed += int64(n)
+	}
+}
+
+func (e *engine[T]) stats() Stats {
+	e.in.lock()
+	defer e.in.unlock()
+	filling, oldest := e.in.fillingLocked()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	k := &e.books
+	s := Stats{
+		Added:      k.added + int64(filling),
+		Flushed:    k.flushed,
+		Failed:     k.failed,
+		Dropped:    k.dropped,
+		Returned:   k.returned,
+		Retries:    k.retries,
+		Batches:    k.batches,
+		QueueDepth: e.queue.len,
+		Running:    e.running.len,
+		Waiting:    e.waiters.line.len,
+	}
+	s.Pending = s.Added - s.Flushed - s.Failed - s.Dropped - s.Returned
+	if s.Pending > 0 {
+		s.OldestAge = e.oldestAgeLocked(oldest)
+	}
+	return s
+}
+
+// oldestAgeLocked returns the age of the oldest batch held, given when the oldest
+// filling one began.
+func (e *engine[T]) oldestAgeLocked(oldest time.Time) time.Duration {
+	older := func(b *batch[T]) {
+		if oldest.IsZero() || b.firstAdded.Before(oldest) {
+			oldest = b.firstAdded
+		}
+	}
+	for b := range e.running.all() {
+		older(b)
+	}
+	if e.queue.first != nil {
+		older(e.queue.first)
+	}
+	return time.Since(oldest)
+}
