@@ -76,11 +76,11 @@ func New[T any](flush FlushFunc[T], opts ...Option) (*Batcher[T], error) {
 //
 // Cost: 0 allocations, about a lock and an append (BenchmarkAdd).
 func (b *Batcher[T]) Add(ctx context.Context, item T) error {
-	if ctx == nil {
-		panicNilContext("Add")
-	}
+	mustHaveContext(ctx, "Add")
 	if ctx.Err() == nil {
-		lock(&b.mu)
+		if !b.mu.TryLock() {
+			lock(&b.mu)
+		}
 		if len(b.items) < b.bound {
 			b.items = append(b.items, item)
 			b.mu.Unlock()

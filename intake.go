@@ -217,10 +217,10 @@ func (b *Batcher[T]) call(ctx context.Context, _ *batch[T], items []T) error {
 	return b.flushFunc(ctx, items)
 }
 
-// lock takes mu, trying for a moment before it waits. A sync.Mutex hands itself over to a
-// waiting goroutine, or spins only while nothing else is runnable; with many
-// producers that is rare, and a short critical section like an append ends long
-// before a goroutine is parked and woken.
+// lock takes mu. It tries for a moment before it waits in line: with many
+// producers, a sync.Mutex seldom spins (only while nothing else is runnable), and
+// an append is over long before a goroutine has been parked and woken. The mutex's
+// own starvation mode still sees to it that nobody waits for long.
 func lock(mu *sync.Mutex) {
 	for range 4 {
 		if mu.TryLock() {
@@ -233,9 +233,6 @@ func lock(mu *sync.Mutex) {
 // mustHaveContext panics with a clear message if ctx is nil.
 func mustHaveContext(ctx context.Context, method string) {
 	if ctx == nil {
-		panicNilContext(method)
+		panic("batcher: " + method + ": nil context")
 	}
 }
-
-//go:noinline
-func panicNilContext(method string) { panic("batcher: " + method + ": nil context") }

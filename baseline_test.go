@@ -1,0 +1,188 @@
+package batcher_test
+
+// What the benchmarks measure the batcher against, in the same run.
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-4c1eaf8a/batcher"
+)
+
+// adder is a contender in the throughput benchmarks.
+type adder[T any] interface {
+	add(ctx context.Context, item T) error
+	close()     // returns when all is delivered
+	count() int // how many items reached the sink
+}
+
+const benchSize = 1000 // items in a batch
+
+// contenders are the implementations under test, the library first.
+func contenders[T any]() []struct {
+	impl string
+	make func() adder[T]
+} {
+	type contender = struct {
+		impl string
+		make func() adder[T]
+	}
+	return []contender{
+		{"batcher", newLibrary[T]},
+		{"lock", func() adder[T] { return &lockLimit[T]{} }},
+		{"mutex", func() adder[T] { return &mutexSlice[T]{} }},
+		{"channel", newChannelLoop[T]},
+	}
+}
+
+// library is the batcher itself, with a sink that counts.
+type library[T any] struct {
+	*batcher.Batcher[T]
+	flushed int
+}
+
+func newLibrary[T any]() adder[T] {
+	l := &library[T]{}
+	b, err := batcher.New(func(_ context.Context, batch []T) error {
+		l.flushed += len(batch)
+		return nil
+	}, batcher.WithMaxSize(benchSize))
+	if err != nil {
+		panic(err)
+	}
+	l.Batcher = b
+	return l
+}
+
+func (l *library[T]) add(ctx context.Context, item T) error { return l.Add(ctx, item) }
+func (l *library[T]) close()                                { _ = l.Close(context.Background()) }
+func (l *library[T]) count() int                            { return l.flushed }
+
+// lockLimit is lock, append, unlock, and no batching at all: what any batcher
+// with one lock per item must cost at least.
+type lockLimit[T any] struct {
+	mu    sync.Mutex
+	items []T
+	total int
+}
+
+func (l *lockLimit[T]) add(_ context.Context, item T) error {
+	l.mu.Lock()
+	l.items = append(l.items, item)
+	if len(l.items) == benchSize {
+		l.total += benchSize
+		l.items = l.items[:0]
+	}
+	l.mu.Unlock()
+	return nil
+}
+func (l *lockLimit[T]) close()     { l.total += len(l.items) }
+func (l *lockLimit[T]) count() int { return l.total }
+
+// mutexSlice is the batcher that people write by hand: a mutex, a slice, and a
+// synchronous flush. No context, no delay, no backpressure, no retry, no Close race.
+type mutexSlice[T any] struct {
+	mu      sync.Mutex
+	items   []T
+	flushMu sync.Mutex
+	flushed int
+}
+
+func (m *mutexSlice[T]) add(_ context.Context, item T) error {
+	m.mu.Lock()
+	m.items = append(m.items, item)
+	var full []T
+	if len(m.items) >= benchSize {
+		full = m.items
+		m.items = make([]T, 0, benchSize)
+	}
+	m.mu.Unlock()
+	m.flush(full)
+	return nil
+}
+
+func (m *mutexSlice[T]) flush(batch []T) {
+	if len(batch) > 0 {
+		m.flushMu.Lock()
+		m.flushed += len(batch)
+		m.flushMu.Unlock()
+	}
+}
+func (m *mutexSlice[T]) close()     { m.flush(m.items) }
+func (m *mutexSlice[T]) count() int { return m.flushed }
+
+// channelLoop is the batcher of the textbooks: a channel, a goroutine, a ticker.
+type channelLoop[T any] struct {
+	in      chan T
+	done    chan struct{}
+	flushed int
+}
+
+func newChannelLoop[T any]() adder[T] {
+	c := &channelLoop[T]{in: make(chan T, benchSize), done: make(chan struct{})}
+	go c.run()
+	return c
+}
+
+func (c *channelLoop[T]) run() {
+	defer close(c.done)
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	buf := make([]T, 0, benchSize)
+	for {
+		select {
+		case item, ok := <-c.in:
+			if !ok {
+				c.flushed += len(buf)
+				return
+			}
+			if buf = append(buf, item); len(buf) == benchSize {
+				c.flushed += len(buf)
+				buf = buf[:0]
+			}
+		case <-ticker.C:
+			c.flushed += len(buf)
+			buf = buf[:0]
+		}
+	}
+}
+
+func (c *channelLoop[T]) add(ctx context.Context, item T) error {
+	select {
+	case c.in <- item:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+func (c *channelLoop[T]) close()     { close(c.in); <-c.done }
+func (c *channelLoop[T]) count() int { return c.flushed }
+
+// produce adds b.N items from as many goroutines, closes, and checks that none is missing.
+func produce[T any](b *testing.B, q adder[T], producers int, item T) {
+	ctx := context.Background()
+	b.ReportAllocs()
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for p := range producers {
+		share := b.N / producers
+		if p < b.N%producers {
+			share++
+		}
+		wg.Go(func() {
+			for range share {
+				if err := q.add(ctx, item); err != nil {
+					panic(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	q.close()
+	b.StopTimer()
+	if q.count() != b.N {
+		b.Fatalf("%d of %d items reached the sink", q.count(), b.N)
+	}
+}
