@@ -197,7 +197,7 @@ func TestTooLargeSplitsInOrderAndIsPermanentForASingleItem(t *testing.T) {
 	for range 20 {
 		sink.answer(limit)
 	}
-	b := start(t, sink.flush, batcher.WithMaxSize(7), batcher.WithDeadLetter(box.handle))
+	b := start(t, sink.flush, batcher.WithMaxSize(8), batcher.WithDeadLetter(box.handle))
 	addInts(t, b, 7)
 	require.ErrorIs(t, b.Flush(context.Background()), errSink)
 	s := finish(t, b)
@@ -231,7 +231,7 @@ func TestF46_PartialFailureSettlesEachItemByItself(t *testing.T) {
 		fmt.Errorf("bulk: %w", &batcher.PartialError{Errs: map[int]error{1: errLater, 2: errBad, 3: errBad, 5: errLater, 6: nil}}),
 		&batcher.PartialError{Errs: map[int]error{1: errLater}},
 	)
-	b := start(t, sink.flush, batcher.WithMaxSize(7), batcher.WithRetry(3, constant(0)), batcher.WithDeadLetter(box.handle))
+	b := start(t, sink.flush, batcher.WithMaxSize(8), batcher.WithRetry(3, constant(0)), batcher.WithDeadLetter(box.handle))
 	var receipts []batcher.Receipt
 	for i := range 7 {
 		r, err := b.Submit(context.Background(), i)
@@ -294,7 +294,7 @@ func TestF46_AnUnusablePartialErrorFailsTheWholeBatch(t *testing.T) {
 	} {
 		var sink script[int]
 		var box mailbox[int]
-		b := start(t, sink.fail(err, err).flush, batcher.WithMaxSize(2), batcher.WithRetry(2, constant(0)),
+		b := start(t, sink.fail(err, err).flush, batcher.WithMaxSize(3), batcher.WithRetry(2, constant(0)),
 			batcher.WithDeadLetter(box.handle))
 		addInts(t, b, 2)
 		require.Error(t, b.Flush(context.Background()), name)
@@ -309,7 +309,7 @@ func TestF46_OneItemsMarkDoesNotCondemnTheOthers(t *testing.T) {
 	assert.NotErrorIs(t, partial, errSink, "PartialError must not unwrap to its entries")
 	var sink script[int]
 	var box mailbox[int]
-	b := start(t, sink.fail(partial).flush, batcher.WithMaxSize(3), batcher.WithRetry(2, constant(0)),
+	b := start(t, sink.fail(partial).flush, batcher.WithMaxSize(4), batcher.WithRetry(2, constant(0)),
 		batcher.WithBisect(), batcher.WithDeadLetter(box.handle))
 	addInts(t, b, 3)
 	require.Error(t, b.Flush(context.Background()))
@@ -327,7 +327,7 @@ func TestAMarkAroundAPartialErrorHoldsForAllItsItems(t *testing.T) {
 			batcher.RetryAfter(&batcher.PartialError{Errs: errs}, time.Second),
 			batcher.Permanent(&batcher.PartialError{Errs: map[int]error{0: io.EOF}}),
 		)
-		b := start(t, sink.flush, batcher.WithMaxSize(3), batcher.WithRetry(9, constant(0)), batcher.WithDeadLetter(box.handle))
+		b := start(t, sink.flush, batcher.WithMaxSize(4), batcher.WithRetry(9, constant(0)), batcher.WithDeadLetter(box.handle))
 		addInts(t, b, 3)
 		begin := time.Now()
 		require.Error(t, b.Flush(context.Background()))
@@ -350,7 +350,7 @@ func TestF47_BisectIsolatesOnePoisonItemInAThousand(t *testing.T) {
 		}
 		flushed = append(flushed, batch...)
 		return nil
-	}, batcher.WithMaxSize(n), batcher.WithBisect(), batcher.WithDeadLetter(box.handle))
+	}, batcher.WithMaxSize(n+1), batcher.WithBisect(), batcher.WithDeadLetter(box.handle))
 	addInts(t, b, n)
 	require.ErrorIs(t, b.Flush(context.Background()), errSink)
 	s := finish(t, b)

@@ -1,0 +1,65 @@
+//go:build !race
+
+package batcher_test
+
+// Allocation budgets: promise 13. They are exact without the race detector only,
+// under which sync.Pool drops objects at random.
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/seed-4c1eaf8a/batcher"
+)
+
+func TestP13_AllocsOfAddAreZero(t *testing.T) {
+	ctx := context.Background()
+	noop := func(context.Context, []int64) error { return nil }
+	weigh := batcher.WithMaxWeight(1<<30, func(int64) int { return 1 })
+	for name, c := range map[string]struct {
+		opts []batcher.Option
+		add  func(*batcher.Batcher[int64])
+		max  float64 // per item
+	}{
+		"Add":     {nil, func(b *batcher.Batcher[int64]) { _ = b.Add(ctx, 1) }, 0.01},
+		"TryAdd":  {nil, func(b *batcher.Batcher[int64]) { _ = b.TryAdd(1) }, 0.01},
+		"Submit":  {nil, func(b *batcher.Batcher[int64]) { _, _ = b.Submit(ctx, 1) }, 0.01},
+		"weighed": {[]batcher.Option{weigh}, func(b *batcher.Batcher[int64]) { _ = b.Add(ctx, 1) }, 0.01},
+	} {
+		b := start(t, noop, append(c.opts, batcher.WithMaxSize(1000), batcher.WithQueueDepth(1000))...)
+		add := func() {
+			for range 10_000 {
+				c.add(b)
+			}
+			_ = b.Flush(ctx)
+		}
+		add() // warm up
+		assert.LessOrEqual(t, testing.AllocsPerRun(20, add)/10_000, c.max, name)
+		finish(t, b)
+	}
+}
+
+func TestP13_AllocsOfABatchAreFew(t *testing.T) {
+	ctx := context.Background()
+	for name, c := range map[string]struct {
+		opts []batcher.Option
+		max  float64 // per batch
+	}{
+		"plain":      {nil, 6},
+		"no timeout": {[]batcher.Option{batcher.WithFlushTimeout(0)}, 6},
+	} {
+		b := start(t, func(context.Context, []int64) error { return nil },
+			append(c.opts, batcher.WithMaxSize(1), batcher.WithQueueDepth(100))...)
+		add := func() {
+			for range 1000 {
+				_ = b.Add(ctx, 1)
+			}
+			_ = b.Flush(ctx)
+		}
+		add()
+		assert.LessOrEqual(t, testing.AllocsPerRun(20, add)/1000, c.max, name)
+		finish(t, b)
+	}
+}
