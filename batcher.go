@@ -134,8 +134,8 @@ func (b *Batcher[T]) Submit(ctx context.Context, item T) (Receipt, error) {
 // [ErrReentrant] and accepts nothing.
 func (b *Batcher[T]) AddWait(ctx context.Context, item T) error {
 	mustHaveContext(ctx, "AddWait")
-	if b.engine.life.inside(ctx) {
-		return ErrReentrant
+	if err := b.engine.refusal(ctx); err != nil {
+		return err
 	}
 	r, err := b.submit(ctx, item)
 	if err != nil {

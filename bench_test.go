@@ -16,7 +16,7 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-type item64 struct{ fields [8]int64 }
+type item64 [8]int64
 
 // BenchmarkAdd is the cost of an item end to end, per number of producers and
 // kind of item.

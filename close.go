@@ -9,10 +9,7 @@ import (
 
 // flush is the barrier behind Flush.
 func (e *engine[T]) flush(ctx context.Context) error {
-	if e.life.inside(ctx) {
-		return ErrReentrant
-	}
-	b, err := e.raiseBarrier()
+	b, err := e.raiseBarrier(ctx)
 	if b == nil {
 		return err
 	}
@@ -29,9 +26,12 @@ func (e *engine[T]) flush(ctx context.Context) error {
 	return failures
 }
 
-// raiseBarrier makes all open batches due, behind a barrier. It returns nil
-// if there is nothing to wait for, or an error.
-func (e *engine[T]) raiseBarrier() (*barrier, error) {
+// raiseBarrier makes all open batches due, behind a barrier. It returns nil if
+// there is nothing to wait for, or if ctx says that Flush must not wait.
+func (e *engine[T]) raiseBarrier(ctx context.Context) (*barrier, error) {
+	if err := e.refusal(ctx); err != nil {
+		return nil, err
+	}
 	e.in.lock()
 	defer e.in.unlock()
 	e.mu.Lock()
@@ -47,6 +47,20 @@ func (e *engine[T]) raiseBarrier() (*barrier, error) {
 	return b, nil
 }
 
+// refusal returns why a call with ctx must not wait for items: the engine is
+// closed, or the call comes from inside a flush.
+func (e *engine[T]) refusal(ctx context.Context) error {
+	if !e.life.inside(ctx) {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing {
+		return ErrClosed
+	}
+	return ErrReentrant
+}
+
 // close is the drain behind Close.
 func (e *engine[T]) close(ctx context.Context) error {
 	if e.life.inside(ctx) {
@@ -56,7 +70,8 @@ func (e *engine[T]) close(ctx context.Context) error {
 	select {
 	case <-e.over:
 	case <-ctx.Done():
-		e.abort(context.Cause(ctx)) // unless it is over
+		e.abort(context.Cause(ctx))
+		<-e.over
 	}
 	return e.result
 }
@@ -102,14 +117,15 @@ func (e *engine[T]) tickEnded() {
 }
 
 // abort gives up the drain: everything that has not met its fate moves into the
-// result, and running flushes and pauses end. It does nothing if the engine is
-// over already.
+// result, and running flushes and pauses end. It does nothing if no batch is
+// left: then the engine is over, or will be as soon as goroutines of its own, which
+// wait for nobody, have ended.
 func (e *engine[T]) abort(cause error) {
 	e.in.lock() // a worker may be about to seal a batch that it has taken
 	defer e.in.unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if isClosed(e.over) {
+	if e.aborted || e.queue.len == 0 && e.running.len == 0 {
 		return
 	}
 	e.aborted = true

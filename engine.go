@@ -175,20 +175,24 @@ func (e *engine[T]) take() *batch[T] {
 
 // release takes ownership of a batch that a worker is done with.
 func (e *engine[T]) release(b *batch[T]) {
-	e.mu.Lock()
-	aborted := e.aborted
-	if !aborted {
-		e.running.remove(b)
-		e.leaveLocked(b)
+	if !b.left {
+		e.mu.Lock()
+		if !e.aborted { // else what is in it is Close's
+			e.leaveLocked(b)
+		}
+		e.mu.Unlock()
 	}
-	e.mu.Unlock()
-	if !aborted { // else Close is the owner of what was in it
+	if b.left {
 		e.pool.put(b)
 	}
 }
 
-// leaveLocked notes that all items of a batch have met their fate: its place is free.
+// leaveLocked ends a batch, in which nothing is left to do: its place is free.
 func (e *engine[T]) leaveLocked(b *batch[T]) {
+	if b.listed {
+		e.running.remove(b)
+	}
+	b.left = true
 	e.epochs.leave(b.epoch)
 	e.waiters.wakeLocked(e.maxSize)
 }
@@ -200,6 +204,9 @@ func (e *engine[T]) settle(b *batch[T], n int, failure *FlushError) bool {
 	settled := !e.aborted
 	if settled {
 		e.settleLocked(b, n, failure)
+		if b.pos == len(b.items) && failure == nil { // else the user's dead letter handler comes
+			e.leaveLocked(b)
+		}
 	}
 	e.mu.Unlock()
 	if settled && b.fates != nil {

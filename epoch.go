@@ -15,6 +15,7 @@ import (
 // It is guarded by the engine's lock. The zero value is ready.
 type epochs struct {
 	first, current *epoch // the oldest one not over yet, to the one that batches join
+	closed         *epoch // the one before current
 	barriers       map[*barrier]struct{}
 }
 
@@ -67,13 +68,13 @@ func (es *epochs) raise() *barrier {
 	if es.current == nil || es.first == es.current && es.current.batches == 0 {
 		return nil
 	}
-	closed := es.current
-	closed.over = make(chan struct{})
-	es.current = &epoch{number: closed.number + 1}
-	closed.next = es.current
-	es.advance() // cannot end closed: if it is empty, an earlier one is not
-
-	b := &barrier{epoch: closed}
+	if es.current.batches > 0 { // else nothing has come since the last call: wait for the same
+		es.closed = es.current
+		es.closed.over = make(chan struct{})
+		es.current = &epoch{number: es.closed.number + 1}
+		es.closed.next = es.current
+	}
+	b := &barrier{epoch: es.closed}
 	if es.barriers == nil {
 		es.barriers = make(map[*barrier]struct{})
 	}

@@ -37,17 +37,17 @@ func (r Receipt) Wait(ctx context.Context) error {
 
 func (r Receipt) wait(ctx context.Context) error {
 	for {
-		err, known, progress := r.fates.of(r.index)
-		if known {
+		open, err := r.fates.of(r.index)
+		if open == nil {
 			return err
 		}
 		if r.fates.life.inside(ctx) {
 			return ErrReentrant
 		}
 		select {
-		case <-progress:
+		case <-open:
 		case <-ctx.Done():
-			if err, known, _ = r.fates.of(r.index); known {
+			if open, err = r.fates.of(r.index); open == nil {
 				return err
 			}
 			return context.Cause(ctx)
@@ -139,23 +139,23 @@ func (f *fates) announce() {
 	}
 }
 
-// of returns an item's fate if it is known, else a channel that is closed when
+// of returns an item's fate, or, while that is open, a channel that is closed when
 // more is known about the batch.
-func (f *fates) of(item int) (err error, known bool, progress <-chan struct{}) {
+func (f *fates) of(item int) (open <-chan struct{}, fate error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.decidedLocked(item) {
 		if f.progress == nil {
 			f.progress = make(chan struct{})
 		}
-		return nil, false, f.progress
+		return f.progress, nil
 	}
 	position := f.positionLocked(item)
 	i := sort.Search(len(f.lost), func(i int) bool { return position < f.lost[i].to })
 	if i < len(f.lost) && f.lost[i].from <= position {
-		return f.lost[i].err, true, nil
+		return nil, f.lost[i].err
 	}
-	return nil, true, nil
+	return nil, nil
 }
 
 // closedChan is what Done returns for an item whose fate is known. It is never

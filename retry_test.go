@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -159,7 +160,7 @@ func TestF25_ExponentialBackoffNeverOverflowsAndIsNeverNegative(t *testing.T) {
 	}
 	for _, bound := range bounds {
 		backoff := batcher.ExponentialBackoff(bound.base, bound.max)
-		for _, attempt := range []int{-1 << 63, -1, 0, 1, 2, 3, 32, 33, 34, 62, 63, 64, 65, 1<<63 - 1} {
+		for _, attempt := range []int{math.MinInt, -1, 0, 1, 2, 3, 31, 32, 33, 34, 62, 63, 64, 65, math.MaxInt} {
 			for range 20 {
 				d := backoff(attempt)
 				assert.GreaterOrEqual(t, d, time.Duration(0), "%v attempt %d", bound, attempt)
