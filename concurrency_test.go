@@ -84,11 +84,12 @@ func (st storm) run(t *testing.T) {
 	over := make(chan struct{})
 	var reader, producers sync.WaitGroup
 	reader.Go(func() { readBooks(t, b, over, int64(stormSize*(st.workers+stormDepth+1))) })
+	items := ints(total)
 	for p := range st.producers {
 		producers.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(p), 1))
 			for i := p * st.each; i < (p+1)*st.each; {
-				n, err := handOverSome(b, random, ints(total)[i:min(i+1+random.IntN(20), (p+1)*st.each)])
+				n, err := handOverSome(b, random, items[i:min(i+1+random.IntN(20), (p+1)*st.each)])
 				for j := range n {
 					accepted[i+j] = true
 				}
@@ -246,7 +247,7 @@ func handOver(b *batcher.Batcher[int], how, item int) error {
 }
 
 func TestP6_F2_AddRacingCloseIsAcceptedAndDeliveredOrRefusedAndNot(t *testing.T) {
-	const rounds, producers = 500, 4
+	const rounds, producers = 250, 4
 	for round := range rounds {
 		random := rand.New(rand.NewPCG(uint64(round), 2))
 		var delivered []int // by the one worker; read after Close
@@ -299,7 +300,7 @@ func requireEachInOrder(t *testing.T, accepted []int, delivered []int) {
 }
 
 func TestP6_F2_AddRacingACloseThatGivesUpIsHandedBackOrDeliveredButNeverBoth(t *testing.T) {
-	const rounds, producers = 500, 4
+	const rounds, producers = 250, 4
 	ended := endedContext()
 	for round := range rounds {
 		random := rand.New(rand.NewPCG(uint64(round), 3))
@@ -705,7 +706,11 @@ func TestP5_EveryEndOfABatchFreesItsPlace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bound := bounds{size: 2, depth: 2, workers: 2}
-			play(t, c.flush, append(bound.opts(), c.opts...), func(s *stage) {
+			flush := func(ctx context.Context, nth int, items []int) error {
+				time.Sleep(ms) // nothing comes free while the test fills what there is
+				return c.flush(ctx, nth, items)
+			}
+			play(t, flush, append(bound.opts(), c.opts...), func(s *stage) {
 				for round := range 3 {
 					for item := range bound.held() {
 						require.NoError(s, s.b.TryAdd(item), "round %d: a place was lost", round)
@@ -732,7 +737,7 @@ func TestP1_DropNewestCountsTheItemAndHandsItToTheDeadLetterHandler(t *testing.T
 		s.add(1, 2, 3, 4, 5)
 		require.NoError(s, s.b.TryAdd(6))
 		s.submit(7)
-		require.ErrorIs(s, s.receipts[7].Wait(endedContext()), batcher.ErrDropped)
+		require.ErrorIs(s, s.receipt(7).Wait(endedContext()), batcher.ErrDropped)
 		require.ErrorIs(s, s.b.AddWait(background, 8), batcher.ErrDropped)
 		n, err := s.b.AddAll(background, []int{9, 10, 11})
 		require.NoError(s, err)
@@ -771,8 +776,8 @@ func TestP1_P2_DropOldestDropsTheOldestBatchThatWaitsAndNoOther(t *testing.T) {
 			require.Zero(s, letter.Attempts)
 			require.Equal(s, batcher.ReasonSize, letter.Info.Reason)
 			require.Equal(s, 2, letter.Info.Size)
-			require.ErrorIs(s, s.receipts[3+2*i].Wait(endedContext()), batcher.ErrDropped)
-			require.ErrorIs(s, s.receipts[4+2*i].Wait(endedContext()), batcher.ErrDropped)
+			require.ErrorIs(s, s.receipt(3+2*i).Wait(endedContext()), batcher.ErrDropped)
+			require.ErrorIs(s, s.receipt(4+2*i).Wait(endedContext()), batcher.ErrDropped)
 		}
 		require.Equal(s, tally{Added: 12, Dropped: 6, Pending: 6}, tallyOf(s.b.Stats()))
 		require.NoError(s, s.b.Close(background))

@@ -176,9 +176,9 @@ func TestP9_F19_AddWaitWhoseContextEndsLeavesTheItemItsFate(t *testing.T) {
 		require.Equal(s, errEnded, s.b.AddWait(ctx, 1))
 		require.Equal(s, 300*ms, s.now())
 		s.submit(2)
-		require.Equal(s, errEnded, s.receipts[2].Wait(endedContext()))
-		require.NoError(s, s.receipts[2].Wait(background))
-		require.NoError(s, s.receipts[2].Wait(endedContext()), "its fate is known now")
+		require.Equal(s, errEnded, s.receipt(2).Wait(endedContext()))
+		require.NoError(s, s.receipt(2).Wait(background))
+		require.NoError(s, s.receipt(2).Wait(endedContext()), "its fate is known now")
 		require.Equal(s, 2*sec, s.now())
 		require.Equal(s, tally{Added: 2, Flushed: 2}, tallyOf(s.b.Stats()))
 	})
@@ -290,7 +290,7 @@ func TestP11_CallsFromInsideTheFlushFunctionWorkOrReturnErrReentrantAtOnce(t *te
 				if nth == 1 {
 					for full && s.b.TryAdd(2) == nil { // fills all that is free
 					}
-					checkInsiders(t, s.b, ctx, s.receipts[1], full)
+					checkInsiders(t, s.b, ctx, s.receipt(1), full)
 				}
 				return nil
 			}
@@ -315,7 +315,7 @@ func TestP11_CallsFromInsideTheDeadLetterHandlerOfAFailure(t *testing.T) {
 				letters++
 				for full && s.b.TryAdd(2) == nil { // fills all that is free
 				}
-				checkInsiders(t, s.b, ctx, s.receipts[1], full)
+				checkInsiders(t, s.b, ctx, s.receipt(1), full)
 			})
 			synctest.Test(t, func(t *testing.T) {
 				s = open(t, inTurn(fails(errSink), takes(0)),
@@ -325,7 +325,7 @@ func TestP11_CallsFromInsideTheDeadLetterHandlerOfAFailure(t *testing.T) {
 				require.NoError(t, s.b.Close(background))
 				require.Equal(t, sec, s.now())
 				require.Equal(t, 1, letters)
-				require.ErrorIs(t, s.receipts[1].Wait(background), errSink)
+				require.ErrorIs(t, s.receipt(1).Wait(background), errSink)
 				s.end()
 			})
 		})

@@ -42,13 +42,13 @@ func endedContext() context.Context {
 // Times are counted from when the batcher was made.
 type stage struct {
 	*testing.T
-	b        *batcher.Batcher[int]
-	opening  time.Time
-	receipts map[int]batcher.Receipt // of the items submitted
-	calls    []*call                 // made by the setup of a table's row
+	b       *batcher.Batcher[int]
+	opening time.Time
+	calls   []*call // made by the setup of a table's row
 
-	mu     sync.Mutex
-	visits []visit // the calls of the flush function, in the order of their beginning
+	mu       sync.Mutex
+	receipts map[int]batcher.Receipt // of the items submitted
+	visits   []visit                 // the calls of the flush function, in the order of their beginning
 }
 
 // visit is one call of the flush function.
@@ -171,8 +171,17 @@ func (s *stage) submit(items ...int) {
 	for _, item := range items {
 		r, err := s.b.Submit(background, item)
 		require.NoError(s, err, "item %d", item)
+		s.mu.Lock()
 		s.receipts[item] = r
+		s.mu.Unlock()
 	}
+}
+
+// receipt returns the receipt of an item that was submitted.
+func (s *stage) receipt(item int) batcher.Receipt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.receipts[item]
 }
 
 // call is a call that is made on a goroutine of its own.

@@ -79,7 +79,7 @@ func TestF37_ABufferGrownByARareLargeBatchIsLetGo(t *testing.T) {
 	finish(t, b)
 }
 
-func TestP13_F09_ManyShortLivesLeaveNoGoroutine(t *testing.T) {
+func TestP13_F9_ManyShortLivesLeaveNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 1000 {
 		b := start(t, discard[int])

@@ -20,7 +20,7 @@ func TestF37_ThePoolKeepsWhatIsUsualAndLetsGoOfTheRest(t *testing.T) {
 	}
 	assert.True(t, p.worthKeeping(1280), "sizes that vary do not make it drop buffers")
 
-	for range 40 {
+	for range 60 {
 		p.note(3)
 	}
 	assert.False(t, p.worthKeeping(1000), "after a rare large batch")
