@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -263,7 +262,7 @@ func TestP6_F2_AddRacingCloseIsAcceptedAndDeliveredOrRefusedAndNot(t *testing.T)
 		for p := range producers {
 			wg.Go(func() {
 				for {
-					if err := handOver(b, p, p<<32|accepted[p]); err != nil {
+					if err := handOver(b, p, p<<24|accepted[p]); err != nil {
 						assert.Equal(t, batcher.ErrClosed, err)
 						return
 					}
@@ -284,15 +283,15 @@ func TestP6_F2_AddRacingCloseIsAcceptedAndDeliveredOrRefusedAndNot(t *testing.T)
 	}
 }
 
-// requireEachInOrder checks that the items p<<32|0 to p<<32|accepted[p]-1 of each
+// requireEachInOrder checks that the items p<<24|0 to p<<24|accepted[p]-1 of each
 // producer p were delivered, each once, each producer's in order.
 func requireEachInOrder(t *testing.T, accepted []int, delivered []int) {
 	t.Helper()
 	next := make([]int, len(accepted))
 	for _, item := range delivered {
-		p := item >> 32
-		if next[p] != item&math.MaxUint32 { // not require: there are many
-			require.Equal(t, next[p], item&math.MaxUint32, "producer %d: an item was lost, doubled or overtaken", p)
+		p := item >> 24
+		if next[p] != item&(1<<24-1) { // not require: there are many
+			require.Equal(t, next[p], item&(1<<24-1), "producer %d: an item was lost, doubled or overtaken", p)
 		}
 		next[p]++
 	}
@@ -322,7 +321,7 @@ func TestP6_F2_AddRacingACloseThatGivesUpIsHandedBackOrDeliveredButNeverBoth(t *
 		for p := range producers {
 			wg.Go(func() {
 				for {
-					if err := handOver(b, p, p<<32|accepted[p]); err != nil {
+					if err := handOver(b, p, p<<24|accepted[p]); err != nil {
 						assert.Equal(t, batcher.ErrClosed, err)
 						return
 					}
@@ -358,7 +357,7 @@ func TestP6_F2_AddRacingACloseThatGivesUpIsHandedBackOrDeliveredButNeverBoth(t *
 		for p, n := range accepted {
 			sum += n
 			for i := range n {
-				if item := p<<32 | i; !tried[item] && !fates[item] {
+				if item := p<<24 | i; !tried[item] && !fates[item] {
 					require.Fail(t, "an item is lost", "%x", item)
 				}
 			}
@@ -623,6 +622,56 @@ func TestP5_EveryProducerMakesProgressThoughAllWaitForRoom(t *testing.T) {
 		})
 	}
 }
+
+func TestP5_AFreedBatchLetsInAsManyWaitersAsFitIntoIt(t *testing.T) {
+	opts := options{batcher.WithMaxSize(4), batcher.WithQueueDepth(1), batcher.WithMaxDelay(time.Hour)}
+	play(t, takes(sec), opts, func(s *stage) {
+		s.add(ints(8)...)
+		var calls []*call
+		for item := range 10 {
+			calls = append(calls, s.call(func() error { return s.b.Add(background, 8+item) }))
+		}
+		var at []time.Duration
+		for _, c := range calls {
+			<-c.done
+			require.NoError(s, c.err)
+			at = append(at, c.at)
+		}
+		slices.Sort(at)
+		require.Equal(s, []time.Duration{sec, sec, sec, sec, 2 * sec, 2 * sec, 2 * sec, 2 * sec, 3 * sec, 3 * sec}, at)
+	})
+}
+
+func TestP5_ProducersOfSingleItemsGetInAmongThoseWhoHandOverThousands(t *testing.T) {
+	play(t, takes(sec), options{batcher.WithMaxSize(4), batcher.WithQueueDepth(1)}, func(s *stage) {
+		ctx, cancel := context.WithTimeout(background, 1000*sec)
+		defer cancel()
+		thousands := ints(10_000)
+		var single [5]int
+		var calls []*call
+		for range 10 {
+			calls = append(calls, s.call(func() error { return errOfAll(s.b.AddAll(ctx, thousands)) }))
+		}
+		for p := range single {
+			calls = append(calls, s.call(func() error {
+				for {
+					if err := s.b.Add(ctx, -1); err != nil {
+						return err
+					}
+					single[p]++
+				}
+			}))
+		}
+		for _, c := range calls {
+			s.returned(c, 1000*sec, context.DeadlineExceeded)
+		}
+		for _, n := range single {
+			require.Greater(s, n, 10, "a producer starves: %v", single)
+		}
+	})
+}
+
+func errOfAll(_ int, err error) error { return err }
 
 // Those who wait are not passed over for ever by those who never do.
 func TestP5_ProducersThatWaitGetInThoughOthersGrabEveryPlace(t *testing.T) {

@@ -184,6 +184,21 @@ func TestP9_F19_AddWaitWhoseContextEndsLeavesTheItemItsFate(t *testing.T) {
 	})
 }
 
+func TestP9_F19_TheBaseContextLendsItsValuesButNotItsEnd(t *testing.T) {
+	type key struct{}
+	base, cancel := context.WithTimeout(context.WithValue(background, key{}, "the service's"), ms)
+	defer cancel()
+	opts := options{batcher.WithMaxSize(1), batcher.WithBaseContext(base), batcher.WithFlushTimeout(0)}
+	play(t, takes(time.Hour), opts, func(s *stage) {
+		cancel()
+		require.NoError(s, s.b.AddWait(background, 1))
+		require.Equal(s, time.Hour, s.now())
+		require.Equal(s, "the service's", s.seen()[0].ctx.Value(key{}))
+		_, ok := s.seen()[0].ctx.Deadline()
+		require.False(s, ok)
+	})
+}
+
 // "The first caller's ctx cancels everybody's batch."
 func TestP9_F19_OneProducersEndIsNotTheOthers(t *testing.T) {
 	play(t, takes(sec), options{batcher.WithMaxSize(2)}, func(s *stage) {

@@ -149,7 +149,7 @@ func TestP2_EachProducersItemsStayInOrderWithOneWorker(t *testing.T) {
 		for p := range producers {
 			wg.Go(func() {
 				for ; accepted[p] < each; accepted[p]++ {
-					assert.NoError(t, handOver(b, p+accepted[p], p<<32|accepted[p]))
+					assert.NoError(t, handOver(b, p+accepted[p], p<<24|accepted[p]))
 				}
 			})
 		}

@@ -101,7 +101,7 @@ func reachable[T any](p weak.Pointer[T]) bool {
 // a goroutine that reads or writes the slice late is reported as a race with Poison.
 //
 // It finds only what the test looks at afterwards. [CheckNoRetention] finds a kept slice by itself,
-// in a single call.
+// in a single call. Neither is for a flush function that relies on [batcher.WithoutReuse].
 //
 // After a panic or runtime.Goexit in flush, the slice is left alone, as a batcher leaves it alone.
 func Poison[T any](flush batcher.FlushFunc[T], poison T) batcher.FlushFunc[T] {

@@ -1,0 +1,25 @@
+package proptest
+
+import (
+	"flag"
+	"os"
+	"strconv"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// long is the factor of PROPTEST_LONG, 1 by default.
+var long = 1
+
+func TestMain(m *testing.M) {
+	if n, err := strconv.Atoi(os.Getenv("PROPTEST_LONG")); err == nil && n > 0 {
+		long = n
+	}
+	// Defaults; the command line wins.
+	_ = flag.Set("rapid.nofailfile", "true")
+	_ = flag.Set("rapid.checks", strconv.Itoa(300*long))
+	_ = flag.Set("rapid.steps", "40")
+	flag.Parse()
+	goleak.VerifyTestMain(m)
+}

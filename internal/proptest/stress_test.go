@@ -1,0 +1,622 @@
+package proptest
+
+// Stress in real time: nothing is asserted about time, everything about fates.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-4c1eaf8a/batcher"
+	"go.uber.org/goleak"
+)
+
+// The marks of an item in the ledger.
+const (
+	markAccepted  = 1 << iota
+	markMaybe     // AddWait did not tell
+	markSeen      // passed to the flush function
+	markFlushed   // the flush function took it
+	markDead      // reached the dead letter handler
+	markUnflushed // handed back, never tried
+	markUnknown   // handed back, outcome not known
+)
+
+// closing is how a stress run ends.
+type closing int
+
+const (
+	closeAfterwards closing = iota // when the producers are done
+	closeMidway                    // while they are at work, and drain
+	closeGivingUp                  // the same, with a context that ends
+	closeStuck                     // the same, and a flush function ignores its context
+)
+
+// stress is one stress run.
+type stress struct {
+	t         *testing.T
+	cfg       Config
+	end       closing
+	producers int
+	each      int // items of each producer
+	seed      uint64
+	b         *batcher.Batcher[Item]
+
+	ledger  []atomic.Uint32
+	poke    chan struct{} // ends holds now and then; never blocks the sender
+	stuck   chan struct{} // closed when stuck flushes may go on
+	sticky  atomic.Bool   // flushes may get stuck
+	running atomic.Int32
+	tried   atomic.Int64 // items that producers have come to
+	next    atomic.Int64 // next item for calls from inside flushes
+
+	mu   sync.Mutex // guards the fields below
+	last []int      // newest item seen of each producer, with one worker
+	kept [][2][]Item
+	bad  []string
+}
+
+func (s *stress) badf(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.bad) < 20 {
+		s.bad = append(s.bad, fmt.Sprintf(format, args...))
+	}
+}
+
+// mark sets a mark and complains if one of those in never was there.
+func (s *stress) mark(id int, mark, never uint32) {
+	if id < 1 || id >= len(s.ledger) {
+		s.badf("P10: a scribbled item: %d", id)
+		return
+	}
+	if old := s.ledger[id].Or(mark); old&never != 0 {
+		s.badf("P1: item %d gets mark %d, has %#b already", id, mark, old)
+	}
+}
+
+func runStress(t *testing.T, cfg Config, end closing) {
+	t.Helper()
+	runStressOf(t, cfg, end, 12, 500*long, uint64(end))
+	goleak.VerifyNone(t)
+}
+
+// runStressOf runs so many producers with so many items each.
+func runStressOf(t *testing.T, cfg Config, end closing, producers, each int, seed uint64) {
+	t.Helper()
+	s := &stress{
+		t: t, cfg: cfg, end: end, producers: producers, each: each, seed: seed,
+		poke: make(chan struct{}), stuck: make(chan struct{}),
+	}
+	total := (s.producers + 1) * s.each
+	s.ledger = make([]atomic.Uint32, total+1)
+	s.last = make([]int, s.producers+1)
+	s.next.Store(int64(s.producers * s.each))
+	w := &world{cfg: cfg, base: context.Background()} // for its options
+	w.b, _ = batcher.New(s.flush)
+	opts := append(w.options(), batcher.WithDeadLetter(s.letter), batcher.WithHooks(batcher.Hooks{
+		FlushEnd: func(context.Context, batcher.Info, batcher.FlushResult) { s.b.Stats() },
+		Retry:    func(context.Context, batcher.Info, time.Duration, error) { s.b.Stats() },
+	}))
+	b, err := batcher.New(s.flush, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.b = b
+	s.run()
+	s.audit()
+}
+
+// run lets producers, readers and closers loose and waits for their end.
+func (s *stress) run() {
+	var work, watch sync.WaitGroup
+	stop := make(chan struct{})
+	watch.Go(func() { s.watch(stop) })
+	if s.each > 100 {
+		watch.Go(func() { s.collect(stop) })
+	}
+	for p := range s.producers {
+		work.Go(func() { s.produce(p) })
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	if s.end != closeAfterwards {
+		s.awaitTried(int64(s.producers*s.each) / 2)
+		s.sticky.Store(s.end == closeStuck)
+	} else {
+		work.Wait()
+	}
+	answers := make(chan error, 3)
+	for range 3 {
+		go func() { answers <- s.b.Close(ctx) }()
+	}
+	if s.end == closeGivingUp || s.end == closeStuck {
+		_ = s.b.Stats()
+		cancel(errors.New("that was long enough"))
+	}
+	first := <-answers
+	for range 2 {
+		if other := <-answers; other != first {
+			s.badf("P8: two Close calls answered %v and %v", first, other)
+		}
+	}
+	close(s.stuck)
+	work.Wait()
+	close(stop)
+	watch.Wait()
+	cancel(nil)
+	s.closed(first)
+	if again := s.b.Close(context.Background()); again != first {
+		s.badf("P8: a later Close answered %v, not %v", again, first)
+	}
+}
+
+// awaitTried returns when so many items have been tried to be added.
+func (s *stress) awaitTried(n int64) {
+	for s.tried.Load() < n {
+		runtime.Gosched()
+	}
+}
+
+// watch checks the identity all the while.
+func (s *stress) watch(stop chan struct{}) {
+	var l batcher.Stats
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+		}
+		n := s.b.Stats()
+		switch {
+		case n.Added != n.Flushed+n.Failed+n.Dropped+n.Returned+n.Pending || n.Pending < 0:
+			s.badf("P1: the identity does not hold: %+v", n)
+		case n.Added < l.Added || n.Flushed < l.Flushed || n.Failed < l.Failed || n.Dropped < l.Dropped || n.Returned < l.Returned || n.Retries < l.Retries:
+			s.badf("a counter has decreased: %+v, then %+v", l, n)
+		case n.Pending > int64(s.cfg.MaxSize*(s.cfg.Depth+s.cfg.Workers)):
+			s.badf("P5: %d items are held", n.Pending)
+		case n.QueueDepth+n.Running > s.cfg.Depth+s.cfg.Workers || n.Running > s.cfg.Workers:
+			s.badf("P5: %d batches queued, %d running", n.QueueDepth, n.Running)
+		}
+		l = n
+		runtime.Gosched()
+	}
+}
+
+// collect empties the pools now and then.
+func (s *stress) collect(stop chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+			runtime.GC()
+			for range 1000 {
+				runtime.Gosched()
+			}
+		}
+	}
+}
+
+// produce is one producer: it uses all methods, with all kinds of contexts.
+func (s *stress) produce(p int) {
+	rnd := rand.New(rand.NewPCG(uint64(p), s.seed))
+	gone := false
+	var mine []int
+	receipts := make(map[int]batcher.Receipt)
+	for seq := 0; seq < s.each; {
+		select {
+		case s.poke <- struct{}{}:
+		default:
+		}
+		items := s.items(rnd, p, &seq)
+		s.tried.Add(int64(len(items)))
+		ctx, cancel := s.context(rnd)
+		n, err := s.add(ctx, rnd, items, receipts)
+		cancel()
+		for i, it := range items[:n] {
+			s.mark(it.ID, markAccepted, markAccepted)
+			mine = append(mine, it.ID)
+			if gone {
+				s.badf("P6: item %d was accepted after ErrClosed: %d of %d", it.ID, i, n)
+			}
+		}
+		gone = gone || errors.Is(err, batcher.ErrClosed)
+		if gone && !errors.Is(err, batcher.ErrClosed) {
+			s.badf("P6: %v after ErrClosed", err)
+		}
+		if rnd.IntN(60) == 0 {
+			s.barrier(mine)
+		}
+	}
+	if s.end == closeAfterwards {
+		s.barrier(mine)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if s.end != closeAfterwards {
+		cancel()
+	}
+	for id, r := range receipts {
+		s.checkReceipt(id, r.Wait(ctx))
+	}
+	cancel()
+}
+
+// checkReceipt compares an answer with the ledger.
+func (s *stress) checkReceipt(id int, err error) {
+	marks := s.ledger[id].Load()
+	switch {
+	case err == nil && marks&markFlushed == 0:
+		s.badf("P1: item %d has fate nil, marks %#b", id, marks)
+	case errors.As(err, new(*batcher.FlushError)) && marks&markFlushed != 0:
+		s.badf("P1: item %d has fate %v, marks %#b", id, err, marks)
+	}
+}
+
+// items takes the next items of a producer.
+func (s *stress) items(rnd *rand.Rand, p int, seq *int) []Item {
+	n := 1
+	if rnd.IntN(8) == 0 {
+		n = 1 + rnd.IntN(3*s.cfg.MaxSize)
+	}
+	n = min(n, s.each-*seq)
+	items := make([]Item, n)
+	for i := range items {
+		items[i].ID = p*s.each + *seq + 1
+		items[i].Weight = rnd.IntN(max(s.cfg.MaxWeight, 1))
+		*seq++
+	}
+	return items
+}
+
+func (s *stress) context(rnd *rand.Rand) (context.Context, context.CancelFunc) {
+	switch rnd.IntN(12) {
+	case 0:
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		return ctx, cancel
+	case 1, 2:
+		return context.WithTimeout(context.Background(), time.Duration(rnd.IntN(300))*time.Microsecond)
+	default:
+		return context.Background(), func() {}
+	}
+}
+
+// add hands over items by some method and returns how many were accepted.
+func (s *stress) add(ctx context.Context, rnd *rand.Rand, items []Item, receipts map[int]batcher.Receipt) (n int, err error) {
+	if len(items) > 1 {
+		return s.b.AddAll(ctx, items)
+	}
+	it := items[0]
+	switch rnd.IntN(6) {
+	case 0:
+		err = s.b.TryAdd(it)
+	case 1:
+		s.mark(it.ID, markMaybe, 0)
+		if err = s.b.AddWait(ctx, it); err == nil || errors.As(err, new(*batcher.FlushError)) {
+			s.checkReceipt(it.ID, err)
+			return 1, err
+		}
+		return 0, err
+	case 2:
+		var r batcher.Receipt
+		if r, err = s.b.Submit(ctx, it); err == nil {
+			receipts[it.ID] = r
+		}
+		if err == nil && rnd.IntN(2) == 0 {
+			r.Done()
+		}
+	default:
+		err = s.b.Add(ctx, it)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return 1, nil
+}
+
+// barrier flushes: what was accepted before has met its fate then.
+func (s *stress) barrier(mine []int) {
+	err := s.b.Flush(context.Background())
+	if errors.Is(err, batcher.ErrClosed) {
+		return
+	}
+	closed := errors.Is(s.b.Flush(context.Background()), batcher.ErrClosed)
+	for _, id := range mine {
+		if marks := s.ledger[id].Load(); marks&(markFlushed|markDead) == 0 && !closed {
+			s.badf("P7: Flush returned %v, item %d has marks %#b", err, id, marks)
+		}
+	}
+}
+
+// flush is the flush function: it does all that one may and some that one may not.
+func (s *stress) flush(ctx context.Context, batch []Item) error {
+	if n := s.running.Add(1); int(n) > s.cfg.Workers {
+		s.badf("P5: %d flushes at once", n)
+	}
+	defer s.running.Add(-1)
+	items := slices.Clone(batch)
+	s.inspect(items)
+	if s.cfg.Keep {
+		s.mu.Lock()
+		s.kept = append(s.kept, [2][]Item{batch, items})
+		s.mu.Unlock()
+	} else {
+		scribble(Scribble(rand.IntN(4)), batch)
+	}
+	s.callBack(ctx)
+	switch n := rand.IntN(100); {
+	case n < 2:
+		select {
+		case <-ctx.Done():
+		case <-s.poke:
+		}
+	case n < 20 && s.sticky.Load():
+		<-s.stuck
+	}
+	return s.outcome(items)
+}
+
+// inspect checks a batch.
+func (s *stress) inspect(items []Item) {
+	weight := 0
+	for _, it := range items {
+		weight += it.Weight
+		if it.ID < 1 || it.ID >= len(s.ledger) {
+			s.badf("P10: a scribbled item: %v", it)
+			return
+		}
+		first := s.ledger[it.ID].Or(markSeen)&markSeen == 0
+		if marks := s.ledger[it.ID].Load(); marks&(markFlushed|markDead) != 0 {
+			s.badf("P1: item %d is flushed again: %#b", it.ID, marks)
+		}
+		if p := (it.ID - 1) / s.each; first && s.cfg.Workers == 1 && p < s.producers {
+			if s.last[p] > it.ID {
+				s.badf("P2: item %d after %d", it.ID, s.last[p])
+			}
+			s.last[p] = it.ID
+		}
+	}
+	if len(items) > s.cfg.MaxSize || len(items) == 0 || s.cfg.MaxWeight > 0 && weight > s.cfg.MaxWeight {
+		s.badf("P3: %d items, weight %d", len(items), weight)
+	}
+}
+
+// callBack adds from inside the flush, now and then.
+func (s *stress) callBack(ctx context.Context) {
+	if rand.IntN(10) != 0 || s.next.Load() >= int64(len(s.ledger)-1) {
+		return
+	}
+	id := int(s.next.Add(1))
+	if id >= len(s.ledger) {
+		return
+	}
+	var err error
+	switch rand.IntN(3) {
+	case 0:
+		err = s.b.Add(ctx, Item{ID: id})
+	case 1:
+		err = s.b.TryAdd(Item{ID: id})
+	default:
+		_, err = s.b.Submit(ctx, Item{ID: id})
+	}
+	if err == nil {
+		s.mark(id, markAccepted, markAccepted)
+	}
+	if err := s.b.Flush(ctx); !errors.Is(err, batcher.ErrReentrant) && !errors.Is(err, batcher.ErrClosed) {
+		s.badf("P11: Flush inside a flush: %v", err)
+	}
+}
+
+// outcome ends a flush in some way, and enters into the ledger what it means.
+func (s *stress) outcome(items []Item) error {
+	good := func(items ...Item) {
+		for _, it := range items {
+			s.mark(it.ID, markFlushed, markFlushed|markDead)
+		}
+	}
+	fault := errors.New("fault")
+	switch n := rand.IntN(100); {
+	case n < 8:
+		return fault
+	case n < 10:
+		return batcher.Permanent(fault)
+	case n < 12:
+		return batcher.RetryAfter(fault, time.Duration(rand.IntN(100))*time.Microsecond)
+	case n < 14:
+		return batcher.TooLarge(fault)
+	case n < 16:
+		panic(fault)
+	case n < 18:
+		runtime.Goexit()
+	case n < 28:
+		errs := make(map[int]error)
+		for i, it := range items {
+			switch rand.IntN(4) {
+			case 0:
+				errs[i] = fault
+			case 1:
+				errs[i] = batcher.Permanent(fault)
+			default:
+				defer good(it)
+			}
+		}
+		if len(errs) == 0 {
+			return nil
+		}
+		return &batcher.PartialError{Errs: errs}
+	}
+	good(items...)
+	return nil
+}
+
+// letter is the dead letter handler.
+func (s *stress) letter(_ context.Context, letter batcher.DeadLetter[Item]) {
+	for _, it := range letter.Items {
+		s.mark(it.ID, markDead, markFlushed|markDead)
+	}
+	dropped := errors.Is(letter.Err, batcher.ErrDropped)
+	if dropped != (letter.Attempts == 0) || dropped && s.cfg.Overflow < batcher.DropNewest {
+		s.badf("dead letter: %v after %d attempts", letter.Err, letter.Attempts)
+	}
+	clear(letter.Items)
+	_ = s.b.Stats()
+	if rand.IntN(50) == 0 {
+		panic("a panic in the dead letter handler must be harmless")
+	}
+}
+
+// closed enters what Close handed back.
+func (s *stress) closed(err error) {
+	var ce *batcher.CloseError[Item]
+	switch {
+	case err == nil:
+		return
+	case !errors.As(err, &ce) || s.end < closeGivingUp:
+		s.badf("P8: Close returned %v", err)
+		return
+	}
+	for _, it := range ce.Unflushed {
+		s.mark(it.ID, markUnflushed, markDead|markUnflushed|markUnknown)
+	}
+	for _, it := range ce.Unknown {
+		s.mark(it.ID, markUnknown, markDead|markUnflushed|markUnknown)
+	}
+}
+
+// audit checks the ledger when all is over.
+func (s *stress) audit() {
+	s.t.Helper()
+	for i := 0; s.running.Load() > 0; i++ {
+		if i > 100_000_000 {
+			s.t.Fatal("a flush function does not end")
+		}
+		runtime.Gosched()
+	}
+	var got batcher.Stats
+	for id := 1; id < len(s.ledger); id++ {
+		s.auditItem(id, s.ledger[id].Load(), &got)
+	}
+	st := s.b.Stats()
+	if st.Added != st.Flushed+st.Failed+st.Dropped+st.Returned || st.Pending != 0 {
+		s.badf("P1: at the end: %+v", st)
+	}
+	if st.Flushed != got.Flushed || st.Failed+st.Dropped != got.Failed || st.Returned != got.Returned {
+		s.badf("P1: Stats says %+v, the ledger %+v", st, got)
+	}
+	for _, k := range s.kept {
+		if !slices.Equal(k[0], k[1]) {
+			s.badf("P10: a slice under WithoutReuse has changed")
+		}
+	}
+	for _, line := range s.bad {
+		s.t.Error(line)
+	}
+	if s.each > 100 {
+		s.t.Logf("%+v", st)
+	}
+}
+
+// auditItem checks one item and counts it.
+func (s *stress) auditItem(id int, m uint32, got *batcher.Stats) {
+	fates := 0
+	switch {
+	case m&(markUnflushed|markUnknown) != 0:
+		fates++
+		got.Returned++
+		if m&markUnflushed != 0 && m&markSeen != 0 {
+			s.badf("P8: item %d is called unflushed, marks %#b", id, m)
+		}
+	case m&markFlushed != 0:
+		fates++
+		got.Flushed++
+	}
+	if m&markDead != 0 {
+		fates++
+		got.Failed++
+	}
+	accepted, maybe := m&markAccepted != 0, m&markMaybe != 0
+	if accepted && fates != 1 || !accepted && !maybe && (fates > 0 || m&markSeen != 0) || fates > 1 {
+		s.badf("P1: item %d has %d fates, marks %#b", id, fates, m)
+	}
+}
+
+func stressConfig() Config {
+	return Config{
+		MaxSize: 16, MaxDelay: 200 * time.Microsecond, Workers: 1, Depth: 2, Attempts: 3,
+		Backoff: 20 * time.Microsecond, Timeout: 500 * time.Microsecond,
+	}
+}
+
+func TestP1_EveryAcceptedItemHasOneFateUnderStress(t *testing.T) {
+	for _, policy := range []batcher.Overflow{batcher.Block, batcher.Reject, batcher.DropNewest, batcher.DropOldest} {
+		for _, workers := range []int{1, 3} {
+			t.Run(fmt.Sprintf("%v, %d workers", policy, workers), func(t *testing.T) {
+				cfg := stressConfig()
+				cfg.Overflow, cfg.Workers = policy, workers
+				cfg.Bisect = workers == 3
+				cfg.Keep = workers == 1
+				runStress(t, cfg, closeAfterwards)
+			})
+		}
+	}
+}
+
+func TestP3_WeighedItemsKeepTheirBoundsUnderStress(t *testing.T) {
+	cfg := stressConfig()
+	cfg.MaxWeight, cfg.Workers = 40, 2
+	runStress(t, cfg, closeAfterwards)
+}
+
+func TestP1_BatchesOfOneItemUnderStress(t *testing.T) {
+	cfg := stressConfig()
+	cfg.MaxSize, cfg.Depth = 1, 1
+	runStress(t, cfg, closeMidway)
+}
+
+func TestP1_EagerBatchesUnderStress(t *testing.T) {
+	cfg := stressConfig()
+	cfg.Eager, cfg.Workers, cfg.MaxDelay = true, 2, time.Hour
+	runStress(t, cfg, closeMidway)
+}
+
+func TestP6_CloseWhileProducersAreAtWorkLosesNothing(t *testing.T) {
+	for _, end := range []closing{closeMidway, closeGivingUp, closeStuck} {
+		for _, policy := range []batcher.Overflow{batcher.Block, batcher.DropOldest} {
+			for _, workers := range []int{1, 3} {
+				t.Run(fmt.Sprintf("way %d, %v, %d workers", end, policy, workers), func(t *testing.T) {
+					cfg := stressConfig()
+					cfg.Workers, cfg.Overflow, cfg.Bisect = workers, policy, workers == 1
+					runStress(t, cfg, end)
+				})
+			}
+		}
+	}
+}
+
+func TestP6_ManySmallRacesOfCloseWithEverything(t *testing.T) {
+	for round := range 250 * long {
+		rnd := rand.New(rand.NewPCG(uint64(round), 8))
+		cfg := stressConfig()
+		cfg.MaxSize = 1 + rnd.IntN(6)
+		cfg.Workers = 1 + rnd.IntN(3)
+		cfg.Depth = 1 + rnd.IntN(2)
+		cfg.Overflow = batcher.Overflow(rnd.IntN(4))
+		cfg.Eager = rnd.IntN(3) == 0
+		cfg.Bisect = rnd.IntN(2) == 0
+		if rnd.IntN(3) == 0 {
+			cfg.MaxWeight = 5
+		}
+		runStressOf(t, cfg, closing(1+rnd.IntN(3)), 3+rnd.IntN(4), 25, uint64(round))
+		if t.Failed() {
+			t.Fatalf("round %d: %+v", round, cfg)
+		}
+	}
+	goleak.VerifyNone(t)
+}
