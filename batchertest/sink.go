@@ -118,7 +118,6 @@ func (s *Sink[T]) waitForRelease(ctx context.Context, c *call[T]) error {
 	}
 	select {
 	case <-c.through:
-		return nil
 	case <-c.doneOf(ctx):
 	}
 	unlisted := false

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ type checker struct {
 	opsDone     map[int]bool
 	callsDone   int
 	lettersDone map[int]bool
+	ended       bool // the goroutines were seen to have ended after Close gave up
 }
 
 // name is a subject of failure reports.
@@ -47,6 +49,7 @@ func (c *checker) all() {
 	c.accounts(stats)
 	c.kept()
 	c.closed()
+	c.gone()
 	if m.Weak == "" {
 		c.ops()
 		c.calls()
@@ -143,16 +146,72 @@ func (c *checker) closed() {
 	}
 }
 
-// kept checks that slices under WithoutReuse are left alone.
+// kept checks that slices under WithoutReuse are left alone, and that others
+// are cleared after the call: the last one to return has not been used again.
 func (c *checker) kept() {
 	w := c.ma.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, call := range w.calls {
-		if call.kept != nil && !slices.Equal(call.kept, call.items) {
+	var last *callRecord
+	for i, call := range w.calls {
+		switch {
+		case call.kept == nil:
+		case w.cfg.Keep && !slices.Equal(call.kept, call.items):
 			c.ma.failf("P10: a slice under WithoutReuse has changed: %v, was %v", call.kept, call.items)
+		case call.end >= 0 && i == len(w.calls)-1:
+			last = call
 		}
 	}
+	if last == nil || w.cfg.Keep || w.plans.Get(last.items[0].ID, last.nth).End != EndReturn {
+		return // after a panic or Goexit nobody knows who has the slice
+	}
+	for _, it := range last.kept {
+		if it != (Item{}) {
+			c.ma.failf("P10: a slice is not cleared after the call: %v", last.kept)
+		}
+	}
+}
+
+// gone checks what must be true once a Close gave up: flushes are cancelled, and
+// goroutines end as soon as the user's code lets them.
+func (c *checker) gone() {
+	w := c.ma.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.gone < 0 || c.ended {
+		return
+	}
+	for _, call := range w.calls {
+		if call.end < 0 && w.plans.Get(call.items[0].ID, call.nth).Honour {
+			c.ma.failf("P8: Close gave up, but the flush of %v is not cancelled", ids(call.items))
+		}
+	}
+	if w.running == 0 && w.handling == 0 {
+		c.ended = true
+		c.noGoroutines()
+	}
+}
+
+// noGoroutines checks that the batcher has none. Calls that wait have theirs
+// from the script.
+func (c *checker) noGoroutines() {
+	if batchers := goroutinesOfBatcher(); batchers != "" {
+		c.ma.failf("P8/P13: a goroutine is left:\n%s", batchers)
+	}
+}
+
+// goroutinesOfBatcher returns the stacks of the goroutines that a batcher of
+// this bubble has started.
+func goroutinesOfBatcher() string {
+	buf := make([]byte, 1<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+	var found []string
+	for _, stack := range strings.Split(string(buf), "\n\n") {
+		if strings.Contains(stack, "created by github.com/seed-4c1eaf8a/batcher.") && strings.Contains(stack, "synctest bubble") {
+			found = append(found, stack)
+		}
+	}
+	return strings.Join(found, "\n\n")
 }
 
 // exactStats compares all of Stats with the model.
@@ -495,6 +554,7 @@ func (c *checker) inners() {
 // final is called when nothing will happen any more.
 func (c *checker) final() {
 	w := c.ma.w
+	c.noGoroutines()
 	s := w.b.Stats()
 	if s.Pending != 0 || s.Running != 0 || s.QueueDepth != 0 || s.Waiting != 0 {
 		c.ma.failf("the batcher does not come to rest: %+v", s)

@@ -27,6 +27,7 @@ type profile struct {
 	weights   map[string]int // of the actions, relative to the default
 	weighed   []bool
 	eager     []bool
+	bursts    []OpKind
 	aligned   bool // many things happen at the same instant
 }
 
@@ -285,8 +286,11 @@ func (ma *machine) call(kind OpKind, n int) {
 // burst makes several calls at once, in an order that nobody knows.
 func (ma *machine) burst() {
 	ma.m.weaken("a burst of calls")
-	kinds := []OpKind{OpAdd, OpAdd, OpTryAdd, OpAddAll, OpAddAll, OpAddWait, OpSubmit, OpFlush, OpFlush, OpClose}
-	for range rapid.IntRange(2, 6).Draw(ma.rt, "calls") {
+	kinds := ma.prof.bursts
+	if kinds == nil {
+		kinds = []OpKind{OpAdd, OpAdd, OpTryAdd, OpAddAll, OpAddAll, OpAddWait, OpSubmit, OpFlush, OpFlush, OpClose}
+	}
+	for range rapid.IntRange(1, 6).Draw(ma.rt, "calls") {
 		ma.nextOp++
 		op := Op{ID: ma.nextOp, Kind: rapid.SampledFrom(kinds).Draw(ma.rt, "kind")}
 		n := 1
@@ -314,7 +318,25 @@ func (ma *machine) burst() {
 			ma.w.release(c)
 		}
 	}
+	for _, o := range ma.waitingOps() {
+		if rapid.IntRange(0, 3).Draw(ma.rt, "cancel") == 0 {
+			ma.logf("at once: cancel #%d", o.op.ID)
+			o.cancel(o.cause)
+		}
+	}
 	ma.settleAndCheck()
+}
+
+// waitingOps returns the calls that have not returned.
+func (ma *machine) waitingOps() (open []*opRecord) {
+	ma.w.mu.Lock()
+	defer ma.w.mu.Unlock()
+	for _, o := range ma.w.ops {
+		if !o.done {
+			open = append(open, o)
+		}
+	}
+	return open
 }
 
 // release lets a held flush go on.
@@ -339,14 +361,7 @@ func (ma *machine) releaseCall(c *callRecord) {
 
 // cancel ends the context of a call.
 func (ma *machine) cancel() {
-	var open []*opRecord
-	ma.w.mu.Lock()
-	for _, o := range ma.w.ops {
-		if !o.done {
-			open = append(open, o)
-		}
-	}
-	ma.w.mu.Unlock()
+	open := ma.waitingOps()
 	if len(open) == 0 {
 		ma.rt.Skip("no call is waiting")
 	}

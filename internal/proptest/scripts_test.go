@@ -77,7 +77,7 @@ func TestP9_ScriptsOfFailuresMatchTheModel(t *testing.T) {
 	p.workers = []int{1, 1, 2}
 	p.sizes = []int{3, 5, 8}
 	p.failing = 10
-	p.weights = map[string]int{"close": 0, "next": 24, "release": 10, "addall": 10}
+	p.weights = map[string]int{"close": 0, "next": 24, "release": 10, "addall": 6, "submit": 12}
 	runScripts(t, p)
 }
 
@@ -87,5 +87,19 @@ func TestP1_BurstsOfCallsAtTheSameInstantKeepEveryPromise(t *testing.T) {
 	p.aligned = true
 	p.waiters = 100
 	p.weights = map[string]int{"burst": 30, "close": 0, "release": 3, "cancel": 5}
+	runScripts(t, p)
+}
+
+func TestP5_BurstsOfWaitingProducersLoseNoWakeUp(t *testing.T) {
+	p := anyProfile()
+	p.workers = []int{1, 2}
+	p.depths = []int{1, 2}
+	p.sizes = []int{1, 1, 2}
+	p.overflows = []batcher.Overflow{batcher.Block}
+	p.failing = 10
+	p.aligned = true
+	p.waiters = 100
+	p.bursts = []OpKind{OpAdd, OpAdd, OpAdd, OpSubmit, OpAddAll}
+	p.weights = map[string]int{"burst": 30, "close": 0, "flush": 1, "next": 0, "advance": 3, "tryadd": 0}
 	runScripts(t, p)
 }

@@ -73,7 +73,8 @@ type world struct {
 	plans    Plans
 	led      map[int]int
 	calls    []*callRecord
-	running  int
+	running  int // flushes
+	handling int // dead letter handlers
 	letters  map[int]letterRecord
 	letterAt map[int]time.Duration // how long the handler takes, by first item
 	good     map[int]bool          // flushed, by what flush functions returned
@@ -250,11 +251,10 @@ func (w *world) flush(ctx context.Context, batch []Item) error {
 	w.wait(ctx, beh.Honour, beh.Delay, nil)
 	w.callBack(ctx, rec, beh)
 	ended := w.wait(ctx, beh.Honour, beh.Work, rec.gate)
-	if w.cfg.Keep {
-		w.mu.Lock()
-		rec.kept = batch
-		w.mu.Unlock()
-	} else {
+	w.mu.Lock()
+	rec.kept = batch
+	w.mu.Unlock()
+	if !w.cfg.Keep {
 		scribble(beh.Scribble, batch)
 	}
 	return w.leave(ctx, rec, beh, ended)
@@ -521,11 +521,17 @@ func (w *world) letter(ctx context.Context, letter batcher.DeadLetter[Item]) {
 		}
 		w.letters[it.ID] = rec
 	}
+	w.handling++
 	took := w.letterAt[letter.Items[0].ID]
 	if errors.Is(letter.Err, batcher.ErrDropped) || w.free {
 		took = 0
 	}
 	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.handling--
+	}()
 	_ = w.b.Stats() // no lock may be held here
 	scribble(ScribbleZero, letter.Items)
 	if took > 0 {
