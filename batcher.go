@@ -32,6 +32,7 @@ type Batcher[T any] struct {
 	fates    *fates    // of the filling batch's receipts, nil if there are none
 	weight   int       // of the filling batch
 	closed   bool
+	line     line[T] // of producers that wait for room
 	deadline deadline
 
 	// Set by New.

@@ -104,7 +104,6 @@ func (e *engine[T]) stop() {
 	if ticking {
 		e.ticking = 1
 	}
-	e.waiters.wakeLocked(e.waiters.line.len) // they find the intake closed
 	e.finishIfIdleLocked()
 }
 

@@ -1,48 +1,74 @@
 package batcher
 
-// Items for which there is no room.
+// Items for which there is no room, under DropNewest and DropOldest.
 
 import "slices"
 
-// dropOldest drops the oldest batch that waits for a worker, to make room. It
-// reports false if there is none to drop, and true also if the lack of room has
-// passed meanwhile.
-func (e *engine[T]) dropOldest() bool {
-	e.mu.Lock()
-	b := e.queue.first
-	if e.roomLocked() || b != nil && b.filling { // the intake has room again
-		e.mu.Unlock()
-		return true
-	}
-	if b == nil {
-		e.mu.Unlock()
-		return false
-	}
-	e.queue.remove(b)
-	failure := &FlushError{Items: len(b.items), Err: ErrDropped}
-	e.settleLocked(b, len(b.items), failure)
-	e.leaveLocked(b)
-	e.mu.Unlock()
+// drop is what was dropped, until the user has been told.
+type drop[T any] struct {
+	failure *FlushError // nil if nothing was dropped
+	batch   *batch[T]   // nil if it was the new items
+}
 
+// dropLocked accepts what fits of items after it has dropped the oldest waiting
+// batch, or, if p or the state of things says so, drops all of items. They are
+// accounted for when it returns; mourn tells the user, without the lock.
+func (b *Batcher[T]) dropLocked(items []T, weight int, p Overflow, r *Receipt) (n int, d drop[T]) {
+	if p == DropOldest {
+		d = b.engine.dropOldest()
+		if b.hasRoomLocked(weight, false) {
+			return b.appendLocked(items, weight, r), d
+		}
+	}
+	d.failure = b.engine.dropNewest(len(items))
+	if r != nil {
+		*r = Receipt{fates: &fates{life: b.engine.life}}
+		r.fates.settle(1, d.failure)
+	}
+	return len(items), d
+}
+
+// dropOldest drops the oldest batch that waits for a worker, unless there is none,
+// or there is room again. No batch is filling: the intake has no room.
+func (e *engine[T]) dropOldest() (d drop[T]) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.queue.len == 0 || e.roomLocked() {
+		return d
+	}
+	b := e.queue.popFront()
+	d = drop[T]{&FlushError{Items: len(b.items), Err: ErrDropped}, b}
+	e.settleLocked(b, len(b.items), d.failure)
+	e.leaveLocked(b) // and nobody is hungry, since nobody waits under this policy
+	return d
+}
+
+// dropNewest accounts for n new items, which are accepted and dropped in one step,
+// so that they are never pending.
+func (e *engine[T]) dropNewest(n int) *FlushError {
+	failure := &FlushError{Items: n, Err: ErrDropped}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.books.added += int64(n)
+	e.books.giveUp(n, failure)
+	return failure
+}
+
+// mourn hands what was dropped, a batch or else items, to the dead letter handler.
+func (e *engine[T]) mourn(d drop[T], items []T) {
+	b := d.batch
+	if b == nil {
+		letter := DeadLetter[T]{Err: d.failure.Err, Info: Info{Name: e.name, Size: len(items)}}
+		if e.letters != nil {
+			letter.Items = slices.Clone(items)
+		}
+		e.deadLetter(letter, d.failure)
+		return
+	}
 	if b.fates != nil {
 		b.fates.announce()
 	}
-	letter := e.letter(b, b.items, failure)
+	letter := e.letter(b, b.items, d.failure)
 	e.pool.put(b)
-	e.deadLetter(letter, failure)
-	return true
-}
-
-// dropNewest drops items that were never in a batch. It accounts for them in one
-// step, so they are never pending.
-func (e *engine[T]) dropNewest(items []T) *FlushError {
-	failure := &FlushError{Items: len(items), Err: ErrDropped}
-	e.mu.Lock()
-	e.books.added += int64(len(items))
-	e.books.giveUp(len(items), failure)
-	e.mu.Unlock()
-
-	info := Info{Name: e.name, Size: len(items)}
-	e.deadLetter(DeadLetter[T]{Items: slices.Clone(items), Err: failure.Err, Info: info}, failure)
-	return failure
+	e.deadLetter(letter, d.failure)
 }

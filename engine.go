@@ -28,9 +28,9 @@ type engine[T any] struct {
 	running list[batch[T], *batch[T]] // taken by a worker, not handed back yet; in the order taken
 	workers int                       // worker goroutines; one with nothing to do ends
 	ticking int                       // 1 while Close waits for a timer that has fired already
-	waiters waiters
 	epochs  epochs
 	books   books
+	hungry  bool  // a producer waits for room: the intake wants to be told of it, by admit
 	closing bool  // Close was called: the intake is closed, and everything is in the queue
 	aborted bool  // Close gave up: all that was undecided was handed back, and no settling counts any more
 	result  error // what Close returns, final once over is closed
@@ -49,14 +49,17 @@ type intake[T any] interface {
 	// dueLocked queues all filling batches that are not queued yet.
 	dueLocked(r Reason)
 
-	// closeLocked ends the intake: it refuses items from now on, seals what
-	// is filling, and stops the timer. It reports whether the timer has
+	// closeLocked ends the intake: it refuses items from now on, turns away
+	// those who wait, seals what is filling, and stops the timer. It reports whether the timer has
 	// fired already, and its goroutine will call tickEnded. It is called once.
 	closeLocked() (ticking bool)
 
-	// fillingLocked returns how many items are in filling batches, and when
-	// the oldest of them was accepted.
-	fillingLocked() (items int, oldest time.Time)
+	// admit lets in producers who wait for room. It takes the locks by itself.
+	admit()
+
+	// heldLocked returns how many items are in filling batches, how many
+	// producers wait for room, and when the oldest of those items was accepted.
+	heldLocked() (items, waiting int, oldest time.Time)
 
 	// call calls the user's flush function.
 	call(ctx context.Context, b *batch[T], items []T) error
@@ -69,18 +72,16 @@ func (e *engine[T]) init(c *config, in intake[T], letters func(context.Context, 
 	e.over = make(chan struct{})
 }
 
-// open returns a blank batch if there is room for one, else nil; then it lists
-// w, unless nil, to be woken when there is.
+// open returns a blank batch if there is room for one, else nil. The intake is
+// told when there is, if somebody will wait for it.
 //
 // A batch is opened only if a place is left for it behind the workers: then
 // sealing and queueing it never has to wait.
-func (e *engine[T]) open(w *waiter) *batch[T] {
+func (e *engine[T]) open(willWait bool) *batch[T] {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.roomLocked() {
-		if w != nil {
-			e.waiters.joinLocked(w)
-		}
+		e.hungry = e.hungry || willWait
 		return nil
 	}
 	b := e.pool.get()
@@ -175,40 +176,50 @@ func (e *engine[T]) take() *batch[T] {
 
 // release takes ownership of a batch that a worker is done with.
 func (e *engine[T]) release(b *batch[T]) {
+	hungry := false
 	if !b.left {
 		e.mu.Lock()
 		if !e.aborted { // else what is in it is Close's
-			e.leaveLocked(b)
+			hungry = e.leaveLocked(b)
 		}
 		e.mu.Unlock()
 	}
 	if b.left {
 		e.pool.put(b)
 	}
+	if hungry {
+		e.in.admit()
+	}
 }
 
-// leaveLocked ends a batch, in which nothing is left to do: its place is free.
-func (e *engine[T]) leaveLocked(b *batch[T]) {
+// leaveLocked ends a batch, in which nothing is left to do: its place is free. It
+// reports whether admit must be called, once the lock is released.
+func (e *engine[T]) leaveLocked(b *batch[T]) (hungry bool) {
 	if b.listed {
 		e.running.remove(b)
 	}
 	b.left = true
 	e.epochs.leave(b.epoch)
-	e.waiters.wakeLocked(e.maxSize)
+	hungry, e.hungry = e.hungry, false
+	return hungry
 }
 
 // settle decides the next n items of a batch: flushed if failure is nil, else
 // given up. It reports false if Close gave up before: then the items are Close's.
 func (e *engine[T]) settle(b *batch[T], n int, failure *FlushError) bool {
+	hungry := false
 	e.mu.Lock()
 	settled := !e.aborted
 	if settled {
 		e.settleLocked(b, n, failure)
 		if b.pos == len(b.items) && failure == nil { // else the user's dead letter handler comes
-			e.leaveLocked(b)
+			hungry = e.leaveLocked(b)
 		}
 	}
 	e.mu.Unlock()
+	if hungry {
+		e.in.admit()
+	}
 	if settled && b.fates != nil {
 		b.fates.announce()
 	}
@@ -228,13 +239,6 @@ func (e *engine[T]) settleLocked(b *batch[T], n int, failure *FlushError) {
 	if b.fates != nil {
 		b.fates.settle(n, fate)
 	}
-}
-
-// unlist gives up waiting for room without success.
-func (e *engine[T]) unlist(w *waiter) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.waiters.leaveLocked(w)
 }
 
 // finishIfIdleLocked ends Close's wait once nothing is left to do.

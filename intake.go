@@ -37,45 +37,38 @@ func (b *Batcher[T]) submit(ctx context.Context, item T) (r Receipt, err error) 
 
 // accept accepts a prefix of items, at least one unless it returns an error or
 // items is empty. If r is not nil, it becomes the receipt of the first one.
-//
-// The user's weigh is called before the lock is taken, so its answer is at hand when the
-// lock is.
 func (b *Batcher[T]) accept(ctx context.Context, items []T, p Overflow, r *Receipt) (n int, err error) {
 	weight, unfit := 0, error(nil)
 	if b.weigh != nil && len(items) > 0 {
 		items = items[:1]
-		weight, unfit = b.weighOne(items[0])
+		weight, unfit = b.weighOne(items[0]) // user code: before the lock
 	}
-	var w *waiter
-	for {
-		n, err = b.tryAccept(ctx, items, weight, unfit, w, r)
-		switch {
-		case n > 0 || err != nil || len(items) == 0:
-			b.leave(w, n > 0)
-			return n, err
-		case p == Block && w != nil:
-			w.wait(ctx)
-		case p == Block:
-			if b.engine.life.inside(ctx) {
-				return 0, ErrReentrant
-			}
-			w = b.engine.waiters.get() // and once more, to be listed if there is still no room
-		case p == DropOldest && b.engine.dropOldest():
-		case p == Reject:
-			return 0, ErrFull
-		default:
-			return len(items), b.dropNewest(items, r)
-		}
+	var drop drop[T]
+	lock(&b.mu)
+	n, err = b.tryAcceptLocked(ctx, items, weight, unfit, r, false)
+	full := n == 0 && err == nil && len(items) > 0
+	if full && (p == DropNewest || p == DropOldest) {
+		n, drop = b.dropLocked(items, weight, p, r) // under the same lock: Close cannot come between
 	}
+	b.mu.Unlock()
+	switch {
+	case drop.failure != nil:
+		b.engine.mourn(drop, items)
+	case full && p == Reject:
+		err = ErrFull
+	case full && p == Block && b.engine.life.inside(ctx):
+		err = ErrReentrant
+	case full && p == Block:
+		return b.wait(ctx, items, weight, r)
+	}
+	return n, err
 }
 
-// tryAccept appends what fits into the filling batch, or into a new one. It returns
-// 0 and no error if there is no room; w, unless nil, is then listed.
-func (b *Batcher[T]) tryAccept(
-	ctx context.Context, items []T, weight int, unfit error, w *waiter, r *Receipt,
+// tryAcceptLocked is accept as far as it goes without waiting or dropping: it
+// returns 0 and no error if there is no room.
+func (b *Batcher[T]) tryAcceptLocked(
+	ctx context.Context, items []T, weight int, unfit error, r *Receipt, willWait bool,
 ) (n int, err error) {
-	lock(&b.mu)
-	defer b.mu.Unlock()
 	switch {
 	case b.closed:
 		return 0, ErrClosed // wins over all others
@@ -83,33 +76,23 @@ func (b *Batcher[T]) tryAccept(
 		return 0, context.Cause(ctx)
 	case unfit != nil:
 		return 0, unfit
-	case len(items) == 0 || !b.hasRoomLocked(weight, w):
+	case len(items) == 0 || b.line.len > 0 || !b.hasRoomLocked(weight, willWait):
 		return 0, nil
 	}
 	return b.appendLocked(items, weight, r), nil
 }
 
-// leave ends the use of a waiter, if there was one.
-func (b *Batcher[T]) leave(w *waiter, accepted bool) {
-	if w == nil {
-		return
-	}
-	if !accepted {
-		b.engine.unlist(w)
-	}
-	b.engine.waiters.put(w)
-}
-
 // hasRoomLocked sees to it that there is a filling batch with room for an item of
-// this weight. If it reports false, w is listed unless nil.
-func (b *Batcher[T]) hasRoomLocked(weight int, w *waiter) bool {
+// this weight. If it returns false to somebody who will wait, admit is called
+// as soon as there may be room.
+func (b *Batcher[T]) hasRoomLocked(weight int, willWait bool) bool {
 	if b.open != nil {
 		if b.weigh == nil || weight <= b.engine.maxWeight-b.weight {
 			return true
 		}
 		b.sealLocked(ReasonWeight)
 	}
-	b.open = b.engine.open(w)
+	b.open = b.engine.open(willWait)
 	if b.open == nil {
 		return false
 	}
@@ -169,16 +152,6 @@ func (b *Batcher[T]) weighOne(item T) (int, error) {
 	return weight, nil
 }
 
-// dropNewest drops items that were not let in, and makes out the receipt.
-func (b *Batcher[T]) dropNewest(items []T, r *Receipt) error {
-	failure := b.engine.dropNewest(items)
-	if r != nil {
-		*r = Receipt{fates: &fates{life: b.engine.life}}
-		r.fates.settle(1, failure)
-	}
-	return nil
-}
-
 // The methods below are what the engine asks of its intake.
 
 func (b *Batcher[T]) lock()   { lock(&b.mu) }
@@ -200,17 +173,20 @@ func (b *Batcher[T]) dueLocked(r Reason) {
 
 func (b *Batcher[T]) closeLocked() (ticking bool) {
 	b.closed = true
+	for w := range b.line.all() {
+		b.line.end(w, ErrClosed)
+	}
 	if b.open != nil {
 		b.sealLocked(ReasonClose)
 	}
 	return b.deadline.stop()
 }
 
-func (b *Batcher[T]) fillingLocked() (items int, oldest time.Time) {
-	if b.open == nil {
-		return 0, time.Time{}
+func (b *Batcher[T]) heldLocked() (items, waiting int, oldest time.Time) {
+	if b.open != nil {
+		oldest = b.open.firstAdded
 	}
-	return len(b.items), b.open.firstAdded
+	return len(b.items), b.line.len, oldest
 }
 
 func (b *Batcher[T]) call(ctx context.Context, _ *batch[T], items []T) error {

@@ -34,17 +34,6 @@ func (l *list[E, P]) pushBack(e P) {
 	l.len++
 }
 
-func (l *list[E, P]) pushFront(e P) {
-	*e.linked() = links[E]{next: l.first, listed: true}
-	if l.first == nil {
-		l.last = e
-	} else {
-		l.first.linked().prev = e
-	}
-	l.first = e
-	l.len++
-}
-
 // remove takes e, which must be in l, out of it.
 func (l *list[E, P]) remove(e P) {
 	at := e.linked()

@@ -50,7 +50,7 @@ func (k *books) giveUp(n int, failure *FlushError) {
 func (e *engine[T]) stats() Stats {
 	e.in.lock()
 	defer e.in.unlock()
-	filling, oldest := e.in.fillingLocked()
+	filling, waiting, oldest := e.in.heldLocked()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	k := &e.books
@@ -64,7 +64,7 @@ func (e *engine[T]) stats() Stats {
 		Batches:    k.batches,
 		QueueDepth: e.queue.len,
 		Running:    e.running.len,
-		Waiting:    e.waiters.line.len,
+		Waiting:    waiting,
 	}
 	s.Pending = s.Added - s.Flushed - s.Failed - s.Dropped - s.Returned
 	if s.Pending > 0 {

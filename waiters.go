@@ -1,92 +1,108 @@
 package batcher
 
-// Producers that wait for room, and who is woken when there is some.
+// Producers that wait for room: first come, first served.
 
 import (
 	"context"
 	"sync"
 )
 
-// waiter is one producer that waits for room.
-type waiter struct {
-	links[waiter]
-	token chan struct{} // capacity 1: who unlists the waiter sends, without blocking; the waiter receives
-	tried bool          // it was woken before, in vain: it keeps its place at the front
+// waiter is one producer that waits for room, with what it brings. Whoever makes
+// room puts the items into the batch on the producer's behalf, so that nobody
+// can be quicker; the producer learns of it afterwards.
+type waiter[T any] struct {
+	links[waiter[T]]
+	items    []T      // a copy, so that the producer's slice need not live on the heap
+	weight   int      // of the item, with weights: then it is a single one
+	accepted int      // how many of items are in
+	receipt  *Receipt // of the first item: &own if wanted, else nil
+	own      Receipt
+	err      error         // why it was turned away, else nil
+	over     chan struct{} // capacity 1: who takes the waiter out of the line sends, and never blocks
 }
 
-func (w *waiter) linked() *links[waiter] { return &w.links }
+func (w *waiter[T]) linked() *links[waiter[T]] { return &w.links }
 
-// waiters is the line of producers that wait for room. It is guarded by the
-// engine's lock, except for the pool.
+// line is the waiting producers in the order of their arrival. The intake's lock
+// guards it, but for the pool.
 //
-// Room is announced by tokens. Whoever is woken holds one, and
-//   - spends it on a batch with room, its own or one that another opened; or
-//   - finds the room gone again, and goes back to the front of the line; the
-//     room was used, so nothing is lost; or
-//   - leaves for another reason (its ctx ended, just as it was woken): then the
-//     room may still be there, and it must pass the token on. See leave.
-//
-// Waking a single producer per batch freed would do as far as lost wake-ups go,
-// but then the others only get in through the back door, and starve. So as many are
-// woken as fit into the batch.
-type waiters struct {
-	line list[waiter, *waiter]
-	pool sync.Pool // of *waiter, unlisted and without a token
+// As long as somebody waits there is no filling batch, since nobody waits while
+// there is one with room. So those who come later cannot pass by appending to it;
+// and they do not open one: they join the line.
+type line[T any] struct {
+	list[waiter[T], *waiter[T]]
+	pool sync.Pool // of *waiter[T], blank but for over and the capacity of items
 }
 
-// get returns a waiter, which put must take back.
-func (ws *waiters) get() *waiter {
-	if w, ok := ws.pool.Get().(*waiter); ok {
-		return w
+// join puts a producer at the end of the line. leave must follow.
+func (l *line[T]) join(items []T, weight int, wantsReceipt bool) *waiter[T] {
+	w, ok := l.pool.Get().(*waiter[T])
+	if !ok {
+		w = &waiter[T]{over: make(chan struct{}, 1)}
 	}
-	return &waiter{token: make(chan struct{}, 1)}
-}
-
-// put takes w back. It must be unlisted and its token received.
-func (ws *waiters) put(w *waiter) {
-	w.tried = false
-	ws.pool.Put(w)
-}
-
-// joinLocked lists w: at the back, or at the front if it had its turn before.
-func (ws *waiters) joinLocked(w *waiter) {
-	if w.tried {
-		ws.line.pushFront(w)
-	} else {
-		ws.line.pushBack(w)
+	w.items = append(w.items, items...)
+	w.weight = weight
+	if wantsReceipt {
+		w.receipt = &w.own
 	}
-	w.tried = true
+	l.pushBack(w)
+	return w
 }
 
-// wakeLocked hands out up to n tokens.
-func (ws *waiters) wakeLocked(n int) {
-	for ; n > 0; n-- {
-		w := ws.line.popFront()
-		if w == nil {
-			return
-		}
-		w.token <- struct{}{}
-	}
+// end takes w out of the line, let in, or turned away with err.
+func (l *line[T]) end(w *waiter[T], err error) {
+	l.remove(w)
+	w.err = err
+	w.over <- struct{}{}
 }
 
-// leaveLocked ends w's waiting without success, listed or not. If it was woken,
-// its token goes to the next one.
-func (ws *waiters) leaveLocked(w *waiter) {
-	if w.listed {
-		ws.line.remove(w)
-		return
+// put takes ownership of w, which is out of the line and has been told so.
+func (l *line[T]) put(w *waiter[T]) {
+	clear(w.items)
+	*w = waiter[T]{items: w.items[:0], over: w.over}
+	l.pool.Put(w)
+}
+
+// wait waits in line for room. It returns how many of the first items were
+// accepted, at least one unless it returns an error.
+func (b *Batcher[T]) wait(ctx context.Context, items []T, weight int, r *Receipt) (n int, err error) {
+	lock(&b.mu)
+	n, err = b.tryAcceptLocked(ctx, items, weight, nil, r, true)
+	if n > 0 || err != nil {
+		b.mu.Unlock()
+		return n, err
 	}
+	w := b.line.join(items[:min(len(items), b.engine.maxSize)], weight, r != nil)
+	b.mu.Unlock()
+
 	select {
-	case <-w.token:
-	default: // received before; w found out later that it must go
-	}
-	ws.wakeLocked(1)
-}
-
-// wait waits for a token, or for the end of ctx.
-func (w *waiter) wait(ctx context.Context) {
-	select {
-	case <-w.token:
+	case <-w.over:
 	case <-ctx.Done():
+		lock(&b.mu)
+		if w.listed {
+			b.line.end(w, context.Cause(ctx))
+		}
+		b.mu.Unlock()
+		<-w.over
+	}
+	n, err = w.accepted, w.err
+	if r != nil {
+		*r = w.own
+	}
+	b.line.put(w)
+	return n, err
+}
+
+// admit lets in those who wait, as far as there is room. The engine calls it
+// when there may be.
+func (b *Batcher[T]) admit() {
+	lock(&b.mu)
+	defer b.mu.Unlock()
+	for w := b.line.first; w != nil && b.hasRoomLocked(w.weight, true); w = b.line.first {
+		w.accepted += b.appendLocked(w.items[w.accepted:], w.weight, w.receipt)
+		w.receipt = nil // it is that of the first item
+		if w.accepted == len(w.items) {
+			b.line.end(w, nil)
+		}
 	}
 }

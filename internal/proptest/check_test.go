@@ -162,8 +162,8 @@ func (c *checker) kept() {
 			last = call
 		}
 	}
-	if last == nil || w.cfg.Keep || w.plans.Get(last.items[0].ID, last.nth).End != EndReturn {
-		return // after a panic or Goexit nobody knows who has the slice
+	if last == nil || w.cfg.Keep || raced || w.plans.Get(last.items[0].ID, last.nth).End != EndReturn {
+		return // after a panic or Goexit nobody knows who has the slice; and looking is a race, of course
 	}
 	for _, it := range last.kept {
 		if it != (Item{}) {

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	}
 	// Defaults; the command line wins.
 	_ = flag.Set("rapid.nofailfile", "true")
-	_ = flag.Set("rapid.checks", strconv.Itoa(300*long))
+	_ = flag.Set("rapid.checks", strconv.Itoa(200*long))
 	_ = flag.Set("rapid.steps", "40")
 	flag.Parse()
 	goleak.VerifyTestMain(m)

@@ -18,7 +18,7 @@ import (
 // must not have come and gone.
 func TestP6_NothingIsAcceptedOrDroppedAfterCloseHasReturned(t *testing.T) {
 	late := 0
-	for range 150 * long {
+	for range 100 * long {
 		var done atomic.Bool
 		var lettersAfter atomic.Int32
 		b, err := batcher.New(
@@ -55,7 +55,7 @@ func TestP6_NothingIsAcceptedOrDroppedAfterCloseHasReturned(t *testing.T) {
 		}
 	}
 	if late > 0 {
-		t.Errorf("P6: in %d of %d runs items were accepted after Close had returned nil", late, 150*long)
+		t.Errorf("P6: in %d of %d runs items were accepted after Close had returned nil", late, 100*long)
 	}
 }
 
@@ -66,7 +66,7 @@ func TestP8_CloseWithAnEndedContextIsNilOnceEverythingIsSettled(t *testing.T) {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	items := make([][64]byte, 1<<16)
-	wrong, rounds := 0, 100*long
+	wrong, rounds := 0, 25*long
 	for range rounds {
 		b, err := batcher.New(func(context.Context, [][64]byte) error { return nil }, batcher.WithMaxSize(2*len(items)))
 		if err != nil {
