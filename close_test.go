@@ -228,7 +228,7 @@ func TestP8_CloseAgainstEverything(t *testing.T) {
 				synctest.Wait()
 			},
 			live: closed{
-				at: 2 * sec, dropped: []int{3, 4}, flushes: append(oneTwo[:1:1], "1s close [5]"), callsAt: 5 * sec, others: 1,
+				at: 2 * sec, dropped: []int{3, 4}, flushes: append(oneTwo[:1:1], "1s [5]"), callsAt: 5 * sec, others: 1,
 			},
 			ended: closed{
 				at: 0, gaveUp: true, unknown: []int{1, 2}, unflushed: []int{5}, dropped: []int{3, 4},
