@@ -26,7 +26,7 @@ import (
 var calamities = map[string]func(){
 	"panic(value)": func() { panic("boom") },
 	"panic(error)": func() { panic(errSink) },
-	"panic(nil)":   func() { panic(nil) }, //nolint:govet // on purpose
+	"panic(nil)":   func() { panic(nil) },
 	"Goexit":       func() { runtime.Goexit() },
 }
 

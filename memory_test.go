@@ -16,7 +16,7 @@ import (
 )
 
 // payload is an item whose memory can be watched.
-type payload struct{ bytes [1 << 10]byte }
+type payload [1 << 10]byte
 
 // requireCollected fails unless everything that watched points to is freed.
 func requireCollected(t *testing.T, watched []weak.Pointer[payload]) {

@@ -22,6 +22,7 @@ import (
 func discard[T any](context.Context, []T) error { return nil }
 
 func TestP14_F34_EachOptionNamesItsOwnFault(t *testing.T) {
+	var noContext context.Context
 	for _, c := range []struct {
 		opt  batcher.Option
 		want string // in the error; "" if the value is fine
@@ -61,7 +62,7 @@ func TestP14_F34_EachOptionNamesItsOwnFault(t *testing.T) {
 		{batcher.WithRetryIf(nil), "WithRetryIf: the function is nil"},
 		{batcher.WithDeadLetter[int](nil), "WithDeadLetter: the function is nil"},
 		{batcher.WithDeadLetter(func(context.Context, batcher.DeadLetter[string]) {}), "DeadLetter[string]"},
-		{batcher.WithBaseContext(nil), "WithBaseContext: the context is nil"}, //nolint:staticcheck // on purpose
+		{batcher.WithBaseContext(noContext), "WithBaseContext: the context is nil"},
 		{batcher.WithLogger(nil), "WithLogger: the logger is nil"},
 		{batcher.WithEager(), ""},
 		{batcher.WithBisect(), ""},
