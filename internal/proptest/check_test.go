@@ -40,6 +40,11 @@ func (c *checker) all() {
 	w, m := c.ma.w, c.ma.m
 	w.mu.Lock()
 	problems := slices.Clone(w.problems)
+	for _, cut := range w.cut {
+		if w.gone != cut.at {
+			problems = append(problems, fmt.Sprintf("P9: the context of a flush has ended at %v: %v", cut.at, cut.cause))
+		}
+	}
 	w.mu.Unlock()
 	if len(problems) > 0 {
 		c.ma.failf("%s", strings.Join(problems, "\n"))

@@ -88,10 +88,18 @@ type world struct {
 	newest   int          // highest began of all items seen by a flush
 	pauses   []pauseRecord
 	hooks    [3]int // FlushStart, FlushEnd, DeadLetter items
+	cut      []cut
 	problems []string
 	gone     time.Duration // when a Close gave up, -1 before
 	closed   bool          // Close has been called and took effect
 	free     bool          // holds do not hold any more
+}
+
+// cut is a flush whose context had ended without a timeout: a Close must have
+// given up at that instant.
+type cut struct {
+	at    time.Duration
+	cause error
 }
 
 type (
@@ -282,7 +290,7 @@ func (w *world) enter(ctx context.Context, batch []Item) (*callRecord, Behaviour
 	case w.cfg.Hooks && len(batch) > 2 && ctx.Value(hookKey{}) != len(batch):
 		w.problemLocked("hooks: the context of FlushStart is not passed on")
 	case ctx.Err() != nil && w.gone < 0:
-		w.problemLocked("P9: a flush began with an ended context: %v", context.Cause(ctx))
+		w.cut = append(w.cut, cut{rec.at, context.Cause(ctx)})
 	case w.gone >= 0 && rec.at > w.gone:
 		w.problemLocked("P8: a flush began at %v, after Close gave up at %v", rec.at, w.gone)
 	}
@@ -471,7 +479,7 @@ func (w *world) leave(ctx context.Context, rec *callRecord, beh Behaviour, ended
 	n, lead := len(rec.items), rec.items[0].ID
 	w.mu.Lock()
 	if w.gone < 0 && ended == nil && ctx.Err() != nil && w.cfg.Timeout == 0 {
-		w.problemLocked("P9: the context of a flush ended: %v", context.Cause(ctx))
+		w.cut = append(w.cut, cut{w.now(), context.Cause(ctx)})
 	}
 	rec.end = w.now()
 	w.running--

@@ -22,8 +22,10 @@
 // The exit status is 0 if every survivor is excused, 1 if not, 2 if there is no result, and 130
 // after an interrupt.
 //
-// A mutant leaves its compiled packages in the build cache, which the go command trims by age. For
-// a long run set GOCACHE to a folder that can be thrown away.
+// Most statements are compiled in together and switched off one at a time at run time. Those that
+// must be cut out of the text (declarations, cases) are built one by one; they leave their compiled
+// packages in the build cache, which the go command trims by age. For a long run set GOCACHE to a
+// folder that can be thrown away.
 package main
 
 import (
@@ -169,6 +171,9 @@ func (o *options) execute(ctx context.Context, stdout, stderr io.Writer) (int, e
 		return 0, err
 	}
 	chosen := o.choose(all)
+	if err := r.buildSwitched(ctx, r.name, chosen); err != nil {
+		return 0, err
+	}
 	if err := r.baseline(ctx); err != nil {
 		return 0, err
 	}
@@ -193,6 +198,7 @@ func (o *options) prepare(ctx context.Context, r *runner) ([]*mutant, error) {
 		return nil, err
 	}
 	target := pkgs[0]
+	r.name = target.Name
 	if len(o.also) > 0 {
 		also, err := r.list(ctx, o.also...)
 		if err != nil {

@@ -23,6 +23,9 @@ type mutant struct {
 	key   string // names the mutant in an allow-list; says nothing about lines
 	src   []byte // the file as it is; shared by all mutants of the file
 	edits []edit // what disables the statement, in ascending order
+
+	switchable bool // it may be compiled in, and switched off at run time
+	number     int  // in the switched build, from 1 on; 0 if it is built by itself
 }
 
 // An edit replaces src[pos:end] by text.
@@ -46,12 +49,13 @@ func (m *mutant) mutated() []byte {
 
 // A finder collects the mutants of one file.
 type finder struct {
-	file string
-	src  []byte
-	tok  *token.File
-	fn   string            // the top-level function being walked
-	skip map[ast.Stmt]bool // statements whose deletion would tell nothing new
-	out  []*mutant
+	file     string
+	src      []byte
+	tok      *token.File
+	fn       string            // the top-level function being walked
+	skip     map[ast.Stmt]bool // statements whose deletion would tell nothing new
+	terminal map[ast.Stmt]bool // statements without which a return would be missing
+	out      []*mutant
 }
 
 // findMutants returns the mutants of one file in the order of the source. A generated file has
@@ -66,10 +70,11 @@ func findMutants(path string, src []byte) ([]*mutant, error) {
 		return nil, nil
 	}
 	f := &finder{
-		file: path,
-		src:  src,
-		tok:  fset.File(file.Pos()),
-		skip: map[ast.Stmt]bool{},
+		file:     path,
+		src:      src,
+		tok:      fset.File(file.Pos()),
+		skip:     map[ast.Stmt]bool{},
+		terminal: map[ast.Stmt]bool{},
 	}
 	for _, decl := range file.Decls {
 		f.fn = declName(decl)
@@ -99,8 +104,10 @@ func (f *finder) visit(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.FuncDecl:
 		f.skipTail(n.Body)
+		f.markTerminal(n.Type, n.Body)
 	case *ast.FuncLit:
 		f.skipTail(n.Body)
+		f.markTerminal(n.Type, n.Body)
 	case *ast.BlockStmt:
 		f.list(n.List)
 	case *ast.CaseClause:
@@ -167,12 +174,13 @@ func (f *finder) never(rung *ast.IfStmt) {
 
 func (f *finder) add(s ast.Stmt, edits ...edit) {
 	m := &mutant{
-		file:  f.file,
-		line:  f.tok.Line(s.Pos()),
-		fn:    f.fn,
-		text:  f.summary(s),
-		src:   f.src,
-		edits: edits,
+		file:       f.file,
+		line:       f.tok.Line(s.Pos()),
+		fn:         f.fn,
+		text:       f.summary(s),
+		src:        f.src,
+		edits:      edits,
+		switchable: len(edits) == 2 && !f.terminal[s],
 	}
 	m.key = fmt.Sprintf("%s: %s: %s", filepath.Base(m.file), m.fn, m.text)
 	f.out = append(f.out, m)

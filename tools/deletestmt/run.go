@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +47,7 @@ type result struct {
 
 // A testPackage is what go list says about a package whose tests are run.
 type testPackage struct {
+	Name         string
 	ImportPath   string
 	Dir          string
 	GoFiles      []string
@@ -57,13 +59,15 @@ type testPackage struct {
 // A runner tries mutants. It is not changed once the baseline has passed, so workers may share it.
 type runner struct {
 	dir        string        // where the go command runs
+	name       string        // of the package whose statements are deleted
 	tmp        string        // everything that is written goes here
 	pkgs       []testPackage // the package itself first, then those of -also
 	buildFlags []string
 	testArgs   []string
-	timeout    time.Duration // of one package's tests; 0 until the baseline has set it
-	memory     int           // MiB that a test process may take; 0 for no bound
-	longest    time.Duration // of one package's tests; measured while there is no timeout
+	timeout    time.Duration     // of one package's tests; 0 until the baseline has set it
+	memory     int               // MiB that a test process may take; 0 for no bound
+	longest    time.Duration     // of one package's tests; measured while there is no timeout
+	switched   map[string]string // import path -> test binary of the switched build
 }
 
 // goCommand prepares the go command. An interrupt lets it clean up after itself.
@@ -163,7 +167,7 @@ func (r *runner) try(ctx context.Context, m *mutant) (verdict, []byte, error) {
 	}
 	defer os.RemoveAll(dir)
 	var overlay []string
-	if m != nil {
+	if m != nil && m.number == 0 {
 		path, err := writeOverlay(dir, m)
 		if err != nil {
 			return notRun, nil, err
@@ -171,6 +175,13 @@ func (r *runner) try(ctx context.Context, m *mutant) (verdict, []byte, error) {
 		overlay = []string{"-overlay", path}
 	}
 	for _, pkg := range r.pkgs {
+		if binary := r.switched[pkg.ImportPath]; binary != "" && (m == nil || m.number > 0) {
+			v, output, err := r.runTests(ctx, pkg, binary, m)
+			if err != nil || v != survived {
+				return v, output, err
+			}
+			continue
+		}
 		v, output, err := r.tryPackage(ctx, dir, pkg, m, overlay)
 		if err != nil || v != survived {
 			return v, output, err
@@ -184,23 +195,33 @@ func (r *runner) tryPackage(
 	ctx context.Context, dir string, pkg testPackage, m *mutant, overlay []string,
 ) (verdict, []byte, error) {
 	binary := filepath.Join(dir, "package.test")
-	args := slices.Concat([]string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary},
-		overlay, r.buildFlags, []string{pkg.ImportPath})
-	output, err := r.goCommand(ctx, args...).CombinedOutput()
+	output, err := r.build(ctx, binary, pkg, overlay)
 	switch {
 	case ctx.Err() != nil:
 		return notRun, nil, context.Cause(ctx)
 	case err == nil:
-		return r.runTests(ctx, pkg, binary)
+		return r.runTests(ctx, pkg, binary, nil)
 	case m != nil && bytes.Contains(output, []byte(filepath.Base(m.file)+":")):
 		return notCompilable, nil, nil
 	}
-	return notRun, nil, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, output)
+	return notRun, nil, fmt.Errorf("%w\n%s", err, output)
 }
 
-// runTests runs a test binary in the folder of its package, as go test would.
+// build builds the test binary of one package. It returns what the compiler said.
+func (r *runner) build(ctx context.Context, binary string, pkg testPackage, overlay []string) ([]byte, error) {
+	args := slices.Concat([]string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary},
+		overlay, r.buildFlags, []string{pkg.ImportPath})
+	output, err := r.goCommand(ctx, args...).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+	}
+	return output, err
+}
+
+// runTests runs a test binary in the folder of its package, as go test would, with m switched off if
+// it is numbered.
 func (r *runner) runTests(
-	ctx context.Context, pkg testPackage, binary string,
+	ctx context.Context, pkg testPackage, binary string, m *mutant,
 ) (verdict, []byte, error) {
 	args := append([]string{binary, "-test.paniconexit0", "-test.failfast"}, r.testArgs...)
 	cmdCtx := ctx
@@ -215,6 +236,9 @@ func (r *runner) runTests(
 	cmd := exec.CommandContext(cmdCtx, args[0], args[1:]...)
 	cmd.Dir = pkg.Dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+r.tmp, "PWD="+pkg.Dir)
+	if m != nil && m.number > 0 {
+		cmd.Env = append(cmd.Env, switchVar+"="+strconv.Itoa(m.number))
+	}
 	cmd.WaitDelay = 5 * time.Second
 	var output head
 	cmd.Stdout, cmd.Stderr = &output, &output
