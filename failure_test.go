@@ -285,6 +285,7 @@ func silent() batcher.Option { return batcher.WithLogger(slog.New(slog.DiscardHa
 
 type panickyHandler struct{ slog.Handler }
 
+func (panickyHandler) Enabled(context.Context, slog.Level) bool  { return true }
 func (panickyHandler) Handle(context.Context, slog.Record) error { panic("log") }
 
 func TestF32_ALoggerThatPanicsIsIgnored(t *testing.T) {
@@ -331,6 +332,66 @@ func TestLostItemsAreLoggedOnceASecond(t *testing.T) {
 		}
 		assert.Contains(t, lines[1], "omitted=8")
 	})
+}
+
+func TestWithoutALoggerTheDefaultOneIsUsed(t *testing.T) {
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	var log bytes.Buffer
+	b := start(t, func(context.Context, []int) error { return errSink })
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil))) // looked up at each use
+	addInts(t, b, 1)
+	finish(t, b)
+	assert.Contains(t, log.String(), "sink is down")
+}
+
+func TestDropsAreLoggedAsWarningsAndFailuresAsErrors(t *testing.T) {
+	for _, c := range []struct {
+		level string
+		opts  []batcher.Option
+	}{
+		{"level=WARN", []batcher.Option{batcher.WithOverflow(batcher.DropNewest)}},
+		{"level=ERROR", nil},
+	} {
+		var log bytes.Buffer
+		release := make(chan struct{})
+		b := start(t, func(context.Context, []int) error { <-release; return errSink }, append(c.opts,
+			batcher.WithMaxSize(1), batcher.WithQueueDepth(1), batcher.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))...)
+		addInts(t, b, 2)
+		if c.opts != nil {
+			require.NoError(t, b.Add(context.Background(), 3))
+			assert.Contains(t, log.String(), c.level)
+		}
+		close(release)
+		require.NoError(t, b.Close(context.Background()))
+		assert.Contains(t, log.String(), c.level)
+	}
+}
+
+func TestTheDurationOfAFlushIsThatOfTheFunction(t *testing.T) {
+	for _, leaves := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var results []batcher.FlushResult
+			b := start(t, func(context.Context, []int) error { time.Sleep(time.Second); return nil }, silent(),
+				batcher.WithHooks(batcher.Hooks{
+					FlushStart: func(context.Context, batcher.Info) context.Context {
+						time.Sleep(time.Minute)
+						if leaves {
+							runtime.Goexit()
+						}
+						return nil
+					},
+					FlushEnd: func(_ context.Context, _ batcher.Info, r batcher.FlushResult) { results = append(results, r) },
+				}))
+			addInts(t, b, 1)
+			finish(t, b)
+			want := batcher.FlushResult{Duration: time.Second}
+			if leaves { // the function was not called: what there is, is the hook's time
+				want = batcher.FlushResult{Duration: time.Minute, Err: batcher.ErrGoexit}
+			}
+			assert.Equal(t, []batcher.FlushResult{want}, results)
+		})
+	}
 }
 
 func TestF33_AfterASlowSpellBatchesStayFull(t *testing.T) {

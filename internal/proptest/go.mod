@@ -8,6 +8,4 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require go.yaml.in/yaml/v3 v3.0.5 // indirect
-
 replace github.com/seed-4c1eaf8a/batcher => ../..

@@ -588,6 +588,8 @@ func (w *world) run(op Op) *opRecord {
 // checkReturnLocked checks what a call promises by returning.
 func (w *world) checkReturnLocked(rec *opRecord, began int) {
 	switch {
+	case w.cfg.Overflow == batcher.DropOldest:
+		return // the handler of dropped items runs on another producer's goroutine, nobody waits for it
 	case rec.op.Kind == OpClose && rec.err == nil:
 		began = math.MaxInt
 	case rec.op.Kind == OpFlush && w.gone < 0 && !errors.Is(rec.err, batcher.ErrClosed) && !errors.Is(rec.err, rec.cause):
