@@ -1,9 +1,10 @@
 package batcher
 
-// The front end for one stream of items: acceptance, the filling batch, sealing.
+// The front end for one stream of items: what users see of it.
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -51,7 +52,7 @@ type Batcher[T any] struct {
 func New[T any](flush FlushFunc[T], opts ...Option) (*Batcher[T], error) {
 	c, faults := newConfig(opts)
 	if flush == nil {
-		faults = append(faults, errNilFlush)
+		faults = append(faults, errors.New("the flush function is nil"))
 	}
 	weigh, fault := typed[func(T) int]("WithMaxWeight", c.weigh)
 	faults = append(faults, fault)
@@ -80,7 +81,7 @@ func (b *Batcher[T]) Add(ctx context.Context, item T) error {
 	mustHaveContext(ctx, "Add")
 	if ctx.Err() == nil {
 		if !b.mu.TryLock() {
-			lock(&b.mu)
+			acquire(&b.mu)
 		}
 		if len(b.items) < b.bound {
 			b.items = append(b.items, item)
@@ -180,3 +181,10 @@ func (b *Batcher[T]) Close(ctx context.Context) error {
 // Stats returns a consistent snapshot. It takes the lock that Add takes, for well
 // below a microsecond.
 func (b *Batcher[T]) Stats() Stats { return b.engine.stats() }
+
+// mustHaveContext panics with a clear message if ctx is nil.
+func mustHaveContext(ctx context.Context, method string) {
+	if ctx == nil {
+		panic("batcher: " + method + ": nil context")
+	}
+}

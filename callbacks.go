@@ -114,8 +114,20 @@ func (e *engine[T]) logLoss(ctx context.Context, failure *FlushError) {
 	if failure.Err == ErrDropped {
 		level = slog.LevelWarn
 	}
-	e.logSampled(ctx, &e.lossLog, level, "batcher: items lost", failure.Items,
-		slog.Int("items", failure.Items), slog.Int("attempts", failure.Attempts), slog.Any("error", failure.Err))
+	attrs := []slog.Attr{
+		slog.Int("items", failure.Items), slog.Int("attempts", failure.Attempts), slog.Any("error", failure.Err),
+	}
+	if p, ok := failure.Err.(*PanicError); ok {
+		attrs = append(attrs, slog.String("stack", string(p.Stack)))
+	}
+	e.logSampled(ctx, &e.lossLog, level, "batcher: items lost", failure.Items, attrs...)
+}
+
+// logOmitted reports what the sampling has left out at last, when all is over.
+func (e *engine[T]) logOmitted() {
+	if n := e.lossLog.rest(); n > 0 {
+		e.write(e.life.ctx, slog.LevelError, "batcher: more items lost", slog.Int("items", n))
+	}
 }
 
 // logPanic reports a panic in a callback, with its stack.
@@ -125,7 +137,7 @@ func (e *engine[T]) logPanic(ctx context.Context, what string, value any) {
 }
 
 // logSampled writes one line, or counts n towards what the next line says was
-// left out. A panic in the logger is nobody's business any more.
+// left out.
 func (e *engine[T]) logSampled(
 	ctx context.Context, s *sampler, level slog.Level, message string, n int, attrs ...slog.Attr,
 ) {
@@ -133,13 +145,17 @@ func (e *engine[T]) logSampled(
 	if !due {
 		return
 	}
+	e.write(ctx, level, message, append(attrs, slog.Int("omitted", omitted))...)
+}
+
+// write writes one line. A panic in the logger is nobody's business any more.
+func (e *engine[T]) write(ctx context.Context, level slog.Level, message string, attrs ...slog.Attr) {
 	defer func() { _ = recover() }()
 	logger := e.logger
 	if logger == nil {
 		logger = slog.Default()
 	}
-	attrs = append(attrs, slog.String("name", e.name), slog.Int("omitted", omitted))
-	logger.LogAttrs(ctx, level, message, attrs...)
+	logger.LogAttrs(ctx, level, message, append(attrs, slog.String("name", e.name))...)
 }
 
 // sampler lets the first line pass, and then one per second at most.
@@ -159,4 +175,12 @@ func (s *sampler) take(n int) (omitted int, due bool) {
 	}
 	s.omitted += n
 	return 0, false
+}
+
+// rest returns what was left out since the last line.
+func (s *sampler) rest() (omitted int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	omitted, s.omitted = s.omitted, 0
+	return omitted
 }

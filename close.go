@@ -4,7 +4,6 @@ package batcher
 
 import (
 	"context"
-	"slices"
 )
 
 // flush is the barrier behind Flush.
@@ -18,9 +17,9 @@ func (e *engine[T]) flush(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	failures := e.epochs.lower(b)
-	if !isClosed(b.epoch.over) {
+	failures, over := e.epochs.lower(b)
+	e.mu.Unlock()
+	if !over {
 		return context.Cause(ctx)
 	}
 	return failures
@@ -73,17 +72,8 @@ func (e *engine[T]) close(ctx context.Context) error {
 		e.abort(context.Cause(ctx))
 		<-e.over
 	}
+	e.logOmitted()
 	return e.result
-}
-
-// isClosed reports whether c, on which nobody sends, was closed.
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }
 
 // stop ends the acceptance of items, once.
@@ -128,7 +118,7 @@ func (e *engine[T]) abort(cause error) {
 		return
 	}
 	e.aborted = true
-	defer e.life.cancel(ErrClosed)
+	defer e.life.cancel(ErrClosed) // before the locks are released: no attempt begins in between
 	leftovers := &CloseError[T]{Err: cause}
 	for b := range e.running.all() {
 		leftovers.Unknown = append(leftovers.Unknown, e.takeBackLocked(b)...)
@@ -143,7 +133,8 @@ func (e *engine[T]) abort(cause error) {
 	close(e.over)
 }
 
-// takeBackLocked accounts for the undecided items of b and returns them.
+// takeBackLocked accounts for the undecided items of b and returns them, still in
+// the batch's own slice.
 func (e *engine[T]) takeBackLocked(b *batch[T]) []T {
 	left := b.items[b.pos:]
 	e.books.returned += int64(len(left))
@@ -151,5 +142,5 @@ func (e *engine[T]) takeBackLocked(b *batch[T]) []T {
 		b.fates.settle(len(left), errHandedBack)
 		b.fates.announce()
 	}
-	return slices.Clone(left)
+	return left
 }

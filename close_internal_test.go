@@ -14,7 +14,7 @@ func TestP8_CloseWithAnEndedContextWaitsForAWorkerOnItsWayOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, err := New(func(context.Context, []int) error { return nil })
 		assert.NoError(t, err)
-		b.engine.workers++ // it has released its batch
+		b.engine.working++ // it has released its batch
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		returned := false

@@ -122,12 +122,15 @@ func (e *engine[T]) call(b *batch[T], items []T) (err error) {
 }
 
 func (e *engine[T]) callOn(b *batch[T], items []T) (err error) {
+	returned := false
 	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
+		if !returned { // even if recover says nil, as under GODEBUG=panicnil=1; after Goexit err is not used
+			err = &PanicError{Value: recover(), Stack: debug.Stack()}
 		}
 	}()
-	return e.in.call(b.ctx, b, items)
+	err = e.in.call(b.ctx, b, items)
+	returned = true
+	return err
 }
 
 // judge decides what follows from an attempt. It reports false if Close gave up.
@@ -138,12 +141,10 @@ func (e *engine[T]) judge(b *batch[T]) bool {
 	}
 	b.judged++
 	n := b.end() - b.pos
-	b.step = stepSettle
 	if b.err == nil {
-		b.flushed = n
+		b.flushed, b.step = n, stepSettle
 		return true
 	}
-	b.step = stepJudge // until user code has returned
 	v := e.verdict(b, b.err, n)
 	switch {
 	case v.partial != nil:

@@ -16,7 +16,7 @@ type drop[T any] struct {
 func (b *Batcher[T]) dropLocked(items []T, weight int, p Overflow, r *Receipt) (n int, d drop[T]) {
 	if p == DropOldest {
 		d = b.engine.dropOldest()
-		if b.hasRoomLocked(weight, false) {
+		if b.makeRoomLocked(weight, false) {
 			return b.appendLocked(items, weight, r), d
 		}
 	}

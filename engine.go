@@ -26,7 +26,7 @@ type engine[T any] struct {
 	mu      sync.Mutex                // guards the fields below; never held while waiting or in user code
 	queue   list[batch[T], *batch[T]] // oldest first; only the last one may be filling still
 	running list[batch[T], *batch[T]] // taken by a worker, not handed back yet; in the order taken
-	workers int                       // worker goroutines; one with nothing to do ends
+	working int                       // worker goroutines; one with nothing to do ends
 	ticking int                       // 1 while Close waits for a timer that has fired already
 	epochs  epochs
 	books   books
@@ -94,7 +94,7 @@ func (e *engine[T]) open(willWait bool) *batch[T] {
 // worker is about to take does not count as waiting, so the answer does not
 // depend on how fast goroutines start.
 func (e *engine[T]) roomLocked() bool {
-	return e.queue.len+e.running.len < e.config.workers+e.queueDepth
+	return e.queue.len+e.running.len < e.workers+e.queueDepth
 }
 
 // enqueue puts a batch that is due into the queue while it is still filling.
@@ -108,8 +108,8 @@ func (e *engine[T]) enqueue(b *batch[T], r Reason) {
 func (e *engine[T]) enqueueLocked(b *batch[T], r Reason) {
 	b.queued, b.reason = true, r
 	e.queue.pushBack(b)
-	if e.workers < e.config.workers {
-		e.workers++
+	if e.working < e.workers {
+		e.working++
 		go e.startWork()
 	}
 }
@@ -160,7 +160,7 @@ func (e *engine[T]) take() *batch[T] {
 	e.mu.Lock()
 	b := e.queue.popFront()
 	if b == nil {
-		e.workers--
+		e.working--
 		e.finishIfIdleLocked()
 		e.mu.Unlock()
 		return nil
@@ -177,14 +177,14 @@ func (e *engine[T]) take() *batch[T] {
 // release takes ownership of a batch that a worker is done with.
 func (e *engine[T]) release(b *batch[T]) {
 	hungry := false
-	if !b.left {
+	if !b.gone {
 		e.mu.Lock()
 		if !e.aborted { // else what is in it is Close's
 			hungry = e.leaveLocked(b)
 		}
 		e.mu.Unlock()
 	}
-	if b.left {
+	if b.gone {
 		e.pool.put(b)
 	}
 	if hungry {
@@ -198,7 +198,7 @@ func (e *engine[T]) leaveLocked(b *batch[T]) (hungry bool) {
 	if b.listed {
 		e.running.remove(b)
 	}
-	b.left = true
+	b.gone = true
 	e.epochs.leave(b.epoch)
 	hungry, e.hungry = e.hungry, false
 	return hungry
@@ -243,7 +243,7 @@ func (e *engine[T]) settleLocked(b *batch[T], n int, failure *FlushError) {
 
 // finishIfIdleLocked ends Close's wait once nothing is left to do.
 func (e *engine[T]) finishIfIdleLocked() {
-	if e.closing && !e.aborted && e.workers == 0 && e.ticking == 0 && e.queue.len == 0 {
+	if e.closing && !e.aborted && e.working == 0 && e.ticking == 0 && e.queue.len == 0 {
 		close(e.over)
 	}
 }

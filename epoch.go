@@ -21,7 +21,7 @@ type epochs struct {
 
 // epoch counts the batches that are not settled yet.
 type epoch struct {
-	number  int
+	number  int64
 	batches int
 	next    *epoch
 	over    chan struct{} // closed when this epoch and all earlier ones are empty; made by the Flush that closes it
@@ -82,10 +82,16 @@ func (es *epochs) raise() *barrier {
 	return b
 }
 
-// lower forgets a barrier and returns what it collected.
-func (es *epochs) lower(b *barrier) error {
+// lower forgets a barrier. It returns what the barrier collected, and whether
+// what it waited for is over.
+func (es *epochs) lower(b *barrier) (failures error, over bool) {
 	delete(es.barriers, b)
-	return b.err()
+	select {
+	case <-b.epoch.over:
+		over = true
+	default:
+	}
+	return b.err(), over
 }
 
 // report tells the barriers that wait for e that items in it were given up.
@@ -122,7 +128,7 @@ func (b *barrier) err() error {
 		all = append([]error{fmt.Errorf("batcher: %d earlier failures are not listed", b.omitted)}, all...)
 	}
 	if b.aborted {
-		all = append(all, fmt.Errorf("batcher: Flush: %w", errHandedBack))
+		all = append(all, fmt.Errorf("batcher: Close gave up before Flush was done: %w", ErrClosed))
 	}
 	return errors.Join(all...)
 }

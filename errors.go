@@ -47,7 +47,7 @@ var (
 	// [runtime.Goexit], as t.FailNow does. It counts as permanent.
 	ErrGoexit = errors.New("batcher: flush function called runtime.Goexit")
 
-	errHandedBack = fmt.Errorf("item handed back by Close: %w", ErrClosed)
+	errHandedBack = fmt.Errorf("batcher: item handed back by Close: %w", ErrClosed)
 )
 
 // FlushError reports items that were given up: the flush function failed them
@@ -68,6 +68,9 @@ type FlushError struct {
 
 // Error says how many items failed, after how many attempts, and why.
 func (e *FlushError) Error() string {
+	if e.Attempts == 0 {
+		return fmt.Sprintf("batcher: %s lost without an attempt: %v", counted(e.Items, "item"), e.Err)
+	}
 	return fmt.Sprintf("batcher: %s failed after %s: %v",
 		counted(e.Items, "item"), counted(e.Attempts, "attempt"), e.Err)
 }
@@ -98,10 +101,12 @@ func (e *PanicError) Unwrap() error {
 
 // CloseError is returned by Close when its context ended before everything was
 // delivered. It hands the undelivered items back, as they were accepted and in
-// the order of their batches, each in exactly one of the two lists. The caller owns both slices.
+// the order of their batches, each in exactly one of the two lists. All calls of
+// Close share the one error.
 //
-// Both lists are empty when every item had met its fate and only a callback of
-// the user (the dead letter handler, a hook) had not returned yet.
+// Items that were given up before are in neither list, even if the dead letter
+// handler has not returned yet; wait for it before the process ends. So both lists
+// may be empty: every item has met its fate, and a callback was still running.
 type CloseError[T any] struct {
 	// Unflushed items were never passed to the flush function.
 	Unflushed []T

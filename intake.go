@@ -5,12 +5,9 @@ package batcher
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
-
-var errNilFlush = errors.New("the flush function is nil")
 
 // addOne accepts one item by whatever it takes.
 func (b *Batcher[T]) addOne(ctx context.Context, item T, p Overflow, r *Receipt) error {
@@ -22,7 +19,7 @@ func (b *Batcher[T]) addOne(ctx context.Context, item T, p Overflow, r *Receipt)
 // submit accepts one item and returns its receipt.
 func (b *Batcher[T]) submit(ctx context.Context, item T) (r Receipt, err error) {
 	if ctx.Err() == nil {
-		lock(&b.mu)
+		acquire(&b.mu)
 		if n := len(b.items); n < b.bound && b.fates != nil {
 			b.items = append(b.items, item)
 			r = Receipt{b.fates, n}
@@ -38,22 +35,21 @@ func (b *Batcher[T]) submit(ctx context.Context, item T) (r Receipt, err error) 
 // accept accepts a prefix of items, at least one unless it returns an error or
 // items is empty. If r is not nil, it becomes the receipt of the first one.
 func (b *Batcher[T]) accept(ctx context.Context, items []T, p Overflow, r *Receipt) (n int, err error) {
-	weight, unfit := 0, error(nil)
 	if b.weigh != nil && len(items) > 0 {
 		items = items[:1]
-		weight, unfit = b.weighOne(items[0]) // user code: before the lock
 	}
-	var drop drop[T]
-	lock(&b.mu)
-	n, err = b.tryAcceptLocked(ctx, items, weight, unfit, r, false)
+	weight, unfit := b.examine(ctx, items)
+	var lost drop[T]
+	acquire(&b.mu)
+	n, err = b.tryAcceptLocked(items, weight, unfit, r, false)
 	full := n == 0 && err == nil && len(items) > 0
 	if full && (p == DropNewest || p == DropOldest) {
-		n, drop = b.dropLocked(items, weight, p, r) // under the same lock: Close cannot come between
+		n, lost = b.dropLocked(items, weight, p, r) // under the same lock: Close cannot come between
 	}
 	b.mu.Unlock()
 	switch {
-	case drop.failure != nil:
-		b.engine.mourn(drop, items)
+	case lost.failure != nil:
+		b.engine.mourn(lost, items)
 	case full && p == Reject:
 		err = ErrFull
 	case full && p == Block && b.engine.life.inside(ctx):
@@ -67,25 +63,23 @@ func (b *Batcher[T]) accept(ctx context.Context, items []T, p Overflow, r *Recei
 // tryAcceptLocked is accept as far as it goes without waiting or dropping: it
 // returns 0 and no error if there is no room.
 func (b *Batcher[T]) tryAcceptLocked(
-	ctx context.Context, items []T, weight int, unfit error, r *Receipt, willWait bool,
+	items []T, weight int, unfit error, r *Receipt, willWait bool,
 ) (n int, err error) {
 	switch {
 	case b.closed:
 		return 0, ErrClosed // wins over all others
-	case ctx.Err() != nil:
-		return 0, context.Cause(ctx)
 	case unfit != nil:
 		return 0, unfit
-	case len(items) == 0 || b.line.len > 0 || !b.hasRoomLocked(weight, willWait):
+	case len(items) == 0 || b.line.len > 0 || !b.makeRoomLocked(weight, willWait):
 		return 0, nil
 	}
 	return b.appendLocked(items, weight, r), nil
 }
 
-// hasRoomLocked sees to it that there is a filling batch with room for an item of
+// makeRoomLocked sees to it that there is a filling batch with room for an item of
 // this weight. If it returns false to somebody who will wait, admit is called
 // as soon as there may be room.
-func (b *Batcher[T]) hasRoomLocked(weight int, willWait bool) bool {
+func (b *Batcher[T]) makeRoomLocked(weight int, willWait bool) bool {
 	if b.open != nil {
 		if b.weigh == nil || weight <= b.engine.maxWeight-b.weight {
 			return true
@@ -140,9 +134,16 @@ func (b *Batcher[T]) sealLocked(reason Reason) {
 	b.engine.seal(open, reason)
 }
 
-// weighOne returns an item's weight, or why no batch can take it.
-func (b *Batcher[T]) weighOne(item T) (int, error) {
-	weight := b.weigh(item)
+// examine returns the weight of a single item, or why it is not to be accepted. It
+// calls methods of ctx and weigh, which are the user's: before any lock is taken.
+func (b *Batcher[T]) examine(ctx context.Context, items []T) (weight int, unfit error) {
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	if b.weigh == nil || len(items) == 0 {
+		return 0, nil
+	}
+	weight = b.weigh(items[0])
 	switch {
 	case weight < 0:
 		return 0, ErrNegativeWeight
@@ -154,11 +155,11 @@ func (b *Batcher[T]) weighOne(item T) (int, error) {
 
 // The methods below are what the engine asks of its intake.
 
-func (b *Batcher[T]) lock()   { lock(&b.mu) }
+func (b *Batcher[T]) lock()   { acquire(&b.mu) }
 func (b *Batcher[T]) unlock() { b.mu.Unlock() }
 
 func (b *Batcher[T]) seal(due *batch[T]) {
-	lock(&b.mu)
+	acquire(&b.mu)
 	defer b.mu.Unlock()
 	if b.open == due {
 		b.sealLocked(due.reason)
@@ -193,22 +194,15 @@ func (b *Batcher[T]) call(ctx context.Context, _ *batch[T], items []T) error {
 	return b.flushFunc(ctx, items)
 }
 
-// lock takes mu. It tries for a moment before it waits in line: with many
+// acquire takes mu. It tries for a moment before it waits in line: with many
 // producers, a sync.Mutex seldom spins (only while nothing else is runnable), and
 // an append is over long before a goroutine has been parked and woken. The mutex's
 // own starvation mode still sees to it that nobody waits for long.
-func lock(mu *sync.Mutex) {
+func acquire(mu *sync.Mutex) {
 	for range 4 {
 		if mu.TryLock() {
 			return
 		}
 	}
 	mu.Lock()
-}
-
-// mustHaveContext panics with a clear message if ctx is nil.
-func mustHaveContext(ctx context.Context, method string) {
-	if ctx == nil {
-		panic("batcher: " + method + ": nil context")
-	}
 }

@@ -33,7 +33,7 @@ type batch[T any] struct {
 	queued  bool   // it is in the queue, or a worker has taken it
 	reason  Reason // why it was queued, then why it was sealed
 
-	left bool // it has left the engine's lists and its epoch; written under the engine's lock by its owner
+	gone bool // it has left the engine's lists and its epoch; written under the engine's lock by its owner
 
 	delivery // the worker's
 }

@@ -46,7 +46,7 @@ func TestF29_F30_WhatWasLentIsClearedWhateverBecameOfTheSlice(t *testing.T) {
 
 func TestABatchGoesBackBlank(t *testing.T) {
 	var p pool[int]
-	b := &batch[int]{items: []int{1, 2, 3}, weight: 7, reason: ReasonSize, queued: true, left: true, fates: &fates{}}
+	b := &batch[int]{items: []int{1, 2, 3}, weight: 7, reason: ReasonSize, queued: true, gone: true, fates: &fates{}}
 	b.pos, b.err, b.attempts, b.ends = 3, ErrGoexit, 2, []int{2}
 	items, ends := b.items, b.ends
 	p.put(b)

@@ -1,6 +1,6 @@
 package batcher
 
-// The loop that owns time: one timer for the first item of the filling batch.
+// Time: one timer for the first item of the filling batch, armed lazily.
 
 import "time"
 
@@ -42,7 +42,7 @@ func (d *deadline) stop() (fired bool) {
 // tick is the timer's goroutine: it makes the filling batch due if it is old
 // enough, and otherwise comes again when it will be.
 func (b *Batcher[T]) tick() {
-	b.mu.Lock()
+	acquire(&b.mu)
 	defer b.mu.Unlock()
 	b.deadline.armed = false
 	switch {

@@ -34,7 +34,7 @@ type line[T any] struct {
 	pool sync.Pool // of *waiter[T], blank but for over and the capacity of items
 }
 
-// join puts a producer at the end of the line. leave must follow.
+// join puts a producer at the end of the line.
 func (l *line[T]) join(items []T, weight int, wantsReceipt bool) *waiter[T] {
 	w, ok := l.pool.Get().(*waiter[T])
 	if !ok {
@@ -57,17 +57,21 @@ func (l *line[T]) end(w *waiter[T], err error) {
 }
 
 // put takes ownership of w, which is out of the line and has been told so.
-func (l *line[T]) put(w *waiter[T]) {
+func (l *line[T]) put(w *waiter[T], keepItems bool) {
+	items := w.items[:0]
 	clear(w.items)
-	*w = waiter[T]{items: w.items[:0], over: w.over}
+	if !keepItems {
+		items = nil
+	}
+	*w = waiter[T]{items: items, over: w.over}
 	l.pool.Put(w)
 }
 
 // wait waits in line for room. It returns how many of the first items were
 // accepted, at least one unless it returns an error.
 func (b *Batcher[T]) wait(ctx context.Context, items []T, weight int, r *Receipt) (n int, err error) {
-	lock(&b.mu)
-	n, err = b.tryAcceptLocked(ctx, items, weight, nil, r, true)
+	acquire(&b.mu)
+	n, err = b.tryAcceptLocked(items, weight, nil, r, true)
 	if n > 0 || err != nil {
 		b.mu.Unlock()
 		return n, err
@@ -78,9 +82,10 @@ func (b *Batcher[T]) wait(ctx context.Context, items []T, weight int, r *Receipt
 	select {
 	case <-w.over:
 	case <-ctx.Done():
-		lock(&b.mu)
+		cause := context.Cause(ctx)
+		acquire(&b.mu)
 		if w.listed {
-			b.line.end(w, context.Cause(ctx))
+			b.line.end(w, cause)
 		}
 		b.mu.Unlock()
 		<-w.over
@@ -89,20 +94,31 @@ func (b *Batcher[T]) wait(ctx context.Context, items []T, weight int, r *Receipt
 	if r != nil {
 		*r = w.own
 	}
-	b.line.put(w)
+	b.line.put(w, b.engine.pool.worthKeeping(cap(w.items)))
 	return n, err
 }
 
 // admit lets in those who wait, as far as there is room. The engine calls it
 // when there may be.
 func (b *Batcher[T]) admit() {
-	lock(&b.mu)
+	for b.admitBatch() { // the lock is released in between
+	}
+}
+
+// admitBatch fills one batch with the items of those who wait. It reports whether
+// it was filled up, so that another one is worth a try.
+func (b *Batcher[T]) admitBatch() (full bool) {
+	acquire(&b.mu)
 	defer b.mu.Unlock()
-	for w := b.line.first; w != nil && b.hasRoomLocked(w.weight, true); w = b.line.first {
+	for w := b.line.first; w != nil && b.makeRoomLocked(w.weight, true); w = b.line.first {
 		w.accepted += b.appendLocked(w.items[w.accepted:], w.weight, w.receipt)
 		w.receipt = nil // it is that of the first item
 		if w.accepted == len(w.items) {
 			b.line.end(w, nil)
 		}
+		if b.open == nil {
+			return true
+		}
 	}
+	return false
 }

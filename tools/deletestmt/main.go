@@ -63,6 +63,7 @@ type options struct {
 	allow             string
 	fileMatch, fnName *regexp.Regexp
 	limit             int
+	quick             bool
 	shard, shards     int
 }
 
@@ -89,6 +90,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	fs.Func("run-file", "only files whose base name matches the `regexp`", pattern(&o.fileMatch))
 	fs.Func("func", "only functions, as in Batcher.Add, that match the `regexp`", pattern(&o.fnName))
 	fs.IntVar(&o.limit, "n", 0, "try at most so many mutants, spread evenly; 0 for all")
+	fs.BoolVar(&o.quick, "quick", false, "leave out the statements that must be built one by one")
 	fs.Func("shard", "only the `i/n`-th part of the mutants", func(s string) error {
 		if _, err := fmt.Sscanf(s, "%d/%d", &o.shard, &o.shards); err != nil {
 			return err
@@ -237,7 +239,8 @@ func (o *options) choose(all []*mutant) []*mutant {
 		base := filepath.Base(m.file)
 		if (len(o.files) == 0 || slices.Contains(o.files, base)) &&
 			(o.fileMatch == nil || o.fileMatch.MatchString(base)) &&
-			(o.fnName == nil || o.fnName.MatchString(m.fn)) {
+			(o.fnName == nil || o.fnName.MatchString(m.fn)) &&
+			(!o.quick || m.switchable) {
 			chosen = append(chosen, m)
 		}
 	}
