@@ -47,8 +47,8 @@ func TestP13_AllocsOfABatchAreFew(t *testing.T) {
 		opts []batcher.Option
 		max  float64 // per batch
 	}{
-		"plain":      {nil, 6},
-		"no timeout": {[]batcher.Option{batcher.WithFlushTimeout(0)}, 6},
+		"plain":      {nil, 5.01},
+		"no timeout": {[]batcher.Option{batcher.WithFlushTimeout(0)}, 3.01},
 	} {
 		b := start(t, func(context.Context, []int64) error { return nil },
 			append(c.opts, batcher.WithMaxSize(1), batcher.WithQueueDepth(100))...)

@@ -12,8 +12,8 @@ import (
 // and never for an empty batch.
 //
 //   - ctx belongs to the batcher, never to a producer. It ends with
-//     [WithFlushTimeout], when Close gives up, and when the function has
-//     returned. [InfoFrom] describes the batch.
+//     [WithFlushTimeout], when Close gives up (its cause is then [ErrClosed]), and
+//     when the function has returned. [InfoFrom] describes the batch.
 //   - The slice is the function's own until it returns: it may sort it,
 //     overwrite it, append to it. It must not keep it, unless [WithoutReuse].
 //   - nil means that all items were written. For errors, see "Retries and loss".
@@ -103,10 +103,13 @@ func (b *Batcher[T]) TryAdd(item T) error {
 	return b.addOne(context.Background(), item, p, nil)
 }
 
-// AddAll hands over items in order, as Add does, under one lock per batch instead of
-// one per item. It returns how many were accepted: all of them, or a prefix and
-// the reason why the next one was not. The items are copied; the slice remains
-// the caller's. Items of other producers may come in between.
+// AddAll hands over items in order, as Add does, under one lock per batch instead
+// of one per item (with [WithMaxWeight], one per item). It returns how many were
+// accepted: all of them, or a prefix and the reason why the next one was not. Items
+// dropped under [DropNewest] were accepted; those of one call share a dead letter.
+// For no items it returns nil, [ErrClosed] or the cause of ctx. The items are
+// copied; the slice remains the caller's. Items of other producers may come in
+// between.
 func (b *Batcher[T]) AddAll(ctx context.Context, items []T) (n int, err error) {
 	mustHaveContext(ctx, "AddAll")
 	for {
@@ -147,13 +150,15 @@ func (b *Batcher[T]) AddWait(ctx context.Context, item T) error {
 }
 
 // Flush makes what is held due and waits until every item accepted before the
-// call has met its fate, retries and dead letters included. Items accepted
-// later do not hold it up, though some may travel in the same batch. The batcher stays open.
+// call has met its fate, retries and dead letters of failures included. Items
+// accepted later do not hold it up, though some may travel in the same batch. The
+// batcher stays open.
 //
-// It returns nil if nothing was given up since the call, else the [*FlushError]s of the batches
-// concerned, joined: the last few, and how many came before them. It returns
-// [ErrClosed] after Close, [ErrReentrant] inside a flush, and the cause of ctx if
-// that ends first; the items then go on. With nothing held it returns nil
+// It returns nil if nothing was given up since the call, else the [*FlushError]s of
+// the batches concerned, joined: the last few, and how many came before them. It
+// returns [ErrClosed] after Close, [ErrReentrant] inside a flush, and the cause of
+// ctx if that ends first; the items then go on. If Close gives up meanwhile, an
+// error that is ErrClosed is among those joined. With nothing held Flush returns nil
 // whatever the state of ctx.
 func (b *Batcher[T]) Flush(ctx context.Context) error {
 	mustHaveContext(ctx, "Flush")
@@ -178,8 +183,8 @@ func (b *Batcher[T]) Close(ctx context.Context) error {
 	return b.engine.close(ctx)
 }
 
-// Stats returns a consistent snapshot. It takes the lock that Add takes, for well
-// below a microsecond.
+// Stats returns a consistent snapshot. It takes the lock that Add takes, for a time
+// that does not depend on how much is held.
 func (b *Batcher[T]) Stats() Stats { return b.engine.stats() }
 
 // mustHaveContext panics with a clear message if ctx is nil.

@@ -42,8 +42,10 @@
 // At most MaxSize x (QueueDepth + Workers) items are held: a batch is opened only
 // when there is a place for it in the queue behind the workers. Beyond that,
 // [WithOverflow] decides: wait (the default), refuse, or drop. Waiting ends with
-// the producer's context and with Close; it is not first come, first served, but
-// nobody starves. Each worker also holds one attempt's copy of its batch.
+// the producer's context and with Close. It is first come, first served, except
+// that a long AddAll goes to the end of the line after each MaxSize items, of which
+// it holds a copy while it waits. Each worker also holds one attempt's copy of its
+// batch.
 //
 // # Order
 //

@@ -14,9 +14,9 @@ var (
 	// made and no goroutine was started.
 	ErrConfig = errors.New("batcher: invalid configuration")
 
-	// ErrClosed is returned by every call that would accept an item once
-	// Close was called, and wins over every other reason for refusing it.
-	// The item was not accepted. It is also wrapped by the error of a
+	// ErrClosed is returned by every call that would accept an item, and by
+	// Flush, once Close was called, and wins over every other reason for
+	// refusing it. The item was not accepted. It is also wrapped by the error of a
 	// receipt whose item Close handed back.
 	ErrClosed = errors.New("batcher: closed")
 
@@ -37,7 +37,7 @@ var (
 	ErrDropped = errors.New("batcher: dropped for lack of room")
 
 	// ErrReentrant is returned by a call from inside a flush function (or a
-	// dead letter handler) that would have to wait for that very flush: Flush,
+	// dead letter handler, or a hook) that would have to wait for that very flush: Flush,
 	// Close, AddWait, Receipt.Wait, and Add when there is no room. The call
 	// had no effect. It is recognised by the context that the flush function
 	// received, so pass that context on.

@@ -345,6 +345,66 @@ func TestWithoutALoggerTheDefaultOneIsUsed(t *testing.T) {
 	assert.Contains(t, log.String(), "sink is down")
 }
 
+func TestWhatTheSamplingLeftOutIsLoggedByClose(t *testing.T) {
+	var log bytes.Buffer
+	b := start(t, func(context.Context, []int) error { panic("boom") }, batcher.WithMaxSize(10), batcher.WithName("orders"),
+		batcher.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	for range 10 {
+		_, err := b.AddAll(context.Background(), ints(10))
+		require.NoError(t, err)
+	}
+	finish(t, b)
+	finish(t, b)
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	require.Len(t, lines, 2, log.String())
+	assert.Contains(t, lines[0], "failure_test.go", "a panic is logged with its stack")
+	assert.Contains(t, lines[1], "more items lost")
+	assert.Contains(t, lines[1], "items=90")
+	assert.Contains(t, lines[1], "name=orders")
+}
+
+func TestP9_F27_PanicOfNilFailsTheBatchAlsoWhereRecoverSaysNil(t *testing.T) {
+	t.Setenv("GODEBUG", "panicnil=1")
+	b := start(t, func(context.Context, []int) error { panic(nil) }, silent())
+	var panicErr *batcher.PanicError
+	require.ErrorAs(t, b.AddWait(context.Background(), 1), &panicErr)
+	assert.EqualValues(t, 1, finish(t, b).Failed)
+}
+
+// requestContext is a context of the user's own, with methods that do too much.
+type requestContext struct {
+	context.Context
+	spy func()
+}
+
+func (c *requestContext) Err() error        { c.spy(); return c.Context.Err() }
+func (c *requestContext) Value(key any) any { c.spy(); return c.Context.Value(key) }
+
+func TestP12_NoMethodOfACallersContextRunsUnderALock(t *testing.T) {
+	release := make(chan struct{})
+	b := start(t, func(context.Context, []int) error { <-release; return nil }, batcher.WithMaxSize(1), batcher.WithQueueDepth(1))
+	calls := map[string]func(context.Context){
+		"Add":     func(ctx context.Context) { _ = b.Add(ctx, 1) },
+		"AddAll":  func(ctx context.Context) { _, _ = b.AddAll(ctx, []int{1}) },
+		"AddWait": func(ctx context.Context) { _ = b.AddWait(ctx, 1) },
+		"Submit":  func(ctx context.Context) { _, _ = b.Submit(ctx, 1) },
+		"Flush":   func(ctx context.Context) { _ = b.Flush(ctx) },
+	}
+	addInts(t, b, 2) // no room is left: all have to wait
+	for name, call := range calls {
+		for _, d := range []time.Duration{0, time.Millisecond} { // ended before, and while it waits
+			ctx, cancel := context.WithTimeout(context.Background(), d)
+			call(&requestContext{ctx, func() { _ = b.Stats() }})
+			cancel()
+		}
+		var none *requestContext
+		assert.Panics(t, func() { call(none) }, name)
+		requireBalanced(t, b.Stats()) // no lock was left behind
+	}
+	close(release)
+	finish(t, b)
+}
+
 func TestDropsAreLoggedAsWarningsAndFailuresAsErrors(t *testing.T) {
 	for _, c := range []struct {
 		level string

@@ -49,8 +49,9 @@ type Info struct {
 	// Name is the name given by [WithName].
 	Name string
 
-	// Reason is why the batch was sealed. It is 0 in the dead letter of an
-	// item dropped under [DropNewest], which was never in a batch.
+	// Reason is why the batch was sealed. It is 0 in the dead letter of items
+	// dropped under [DropNewest], which were never in a batch; there, only
+	// Name and Size are set.
 	Reason Reason
 
 	// Size is the number of items in this attempt: len(batch).
@@ -89,11 +90,11 @@ func InfoFrom(ctx context.Context) (Info, bool) {
 // Every hook:
 //   - runs on the goroutine that does the work, a worker's or, for drops, a
 //     producer's, so its time is added to that of the batch;
-//   - is called with no lock held and may call Add, TryAdd, Submit and Stats;
+//   - is called with no lock held and may call Add, TryAdd, AddAll, Submit and Stats;
 //   - may be called from several goroutines at once;
 //   - is isolated: a panic in it is logged and changes nothing else.
 //     [runtime.Goexit] in FlushStart fails the attempt with [ErrGoexit]; in the
-//     others it only ends the hook.
+//     others it ends the hook and skips the rest of the same kind.
 type Hooks struct {
 	// FlushStart runs before every attempt. The context that it returns is
 	// passed to the flush function and to FlushEnd, so that a span can travel

@@ -174,7 +174,7 @@ func WithMaxDelay(d time.Duration) Option { return func(c *config) { c.maxDelay 
 // off.
 //
 // weigh runs once per item, on the producer's goroutine, before any lock is
-// taken. A panic in it reaches the caller of Add; the item was not accepted.
+// taken, and also for items that are then refused. A panic in it reaches the caller of Add; the item was not accepted.
 func WithMaxWeight[T any](max int, weigh func(T) int) Option {
 	return func(c *config) { c.maxWeight, c.weigh, c.weightSet = max, weigh, true }
 }
@@ -203,7 +203,7 @@ func WithOverflow(p Overflow) Option { return func(c *config) { c.overflow = p }
 
 // WithFlushTimeout bounds one attempt: the context of the flush function ends
 // after d. A function that ignores its context is not interrupted; it keeps its
-// worker. 0 means no bound; default 30 s.
+// worker. 0 means no bound, negative is refused; default 30 s.
 //
 // A timeout does not mean that nothing was written: see "Retries and loss" in
 // the package documentation.
@@ -211,7 +211,8 @@ func WithFlushTimeout(d time.Duration) Option { return func(c *config) { c.flush
 
 // WithRetry allows maxAttempts attempts in all, the first one included, with the
 // pauses given by backoff in between: usually [ExponentialBackoff]. The pause
-// holds the worker, so that order is kept. At least 1; default 1, no retry.
+// holds the worker, so that order is kept. At least 1; default 1, no retry, for
+// which backoff may be nil.
 //
 // backoff is called with the number of attempts made so far, from 1 on, on the
 // worker's goroutine, with no lock held. A negative result counts as 0, as does
@@ -223,8 +224,8 @@ func WithRetry(maxAttempts int, backoff Backoff) Option {
 // WithRetryIf sets which errors are worth another attempt. An error for which
 // worthIt returns false is a permanent failure. Errors marked [Permanent],
 // panics and [ErrGoexit] are never retried, and errors marked [TooLarge] are
-// answered by a split; worthIt is not asked about those. Default: everything is
-// worth another attempt.
+// answered by a split; worthIt is not asked about those. Of a [*PartialError], it is
+// asked about each entry by itself. Default: everything is worth another attempt.
 //
 // worthIt runs on the worker's goroutine, with no lock held. A panic in it is
 // logged and counts as false.
@@ -247,9 +248,13 @@ func WithBisect() Option { return func(c *config) { c.bisect = true } }
 //   - on the producer's goroutine for items dropped under [DropNewest] and
 //     [DropOldest].
 //
-// It owns letter.Items. Its context ends when Close gives up. It may call Add,
-// TryAdd, Submit and Stats; beware of adding to the batcher that has just
-// dropped the item for lack of room. A panic in it is logged.
+// Flush and Close do not wait for a handler that runs on a producer's goroutine.
+//
+// It owns letter.Items. Its context ends only when Close gives up, so nothing should
+// be left waiting for that. It may call Add, TryAdd, AddAll, Submit and Stats; beware
+// of adding to the batcher that has just dropped the item for lack of room. A panic
+// in it is logged; after runtime.Goexit the worker is replaced, and the hooks of
+// this letter are skipped.
 func WithDeadLetter[T any](handle func(ctx context.Context, letter DeadLetter[T])) Option {
 	return func(c *config) { c.deadLetter = handle }
 }
@@ -266,15 +271,16 @@ func WithBaseContext(ctx context.Context) Option { return func(c *config) { c.ba
 // WithName names the batcher in [Info], in logs and in metrics. Default "".
 func WithName(name string) Option { return func(c *config) { c.name = name } }
 
-// WithLogger sets where the batcher reports what nobody else hears of: items
-// that were given up while there is no dead letter handler, and panics in
-// callbacks. Default [slog.Default], looked up at each use.
+// WithLogger sets where the batcher reports items that were given up while there is
+// no dead letter handler (failures as errors, drops as warnings), and panics in
+// callbacks. Both are sampled: the first at once, then one line a second at most,
+// with the count of what was left out; Close writes the last count. Default [slog.Default], looked up at each use.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) { c.logger, c.loggerSet = logger, true }
 }
 
 // WithHooks adds hooks. It may be given several times; the hooks are then called
-// in the order given. Default none.
+// in the order given, those of FlushEnd in the reverse order. Default none.
 func WithHooks(hooks Hooks) Option {
 	return func(c *config) { c.hooks = append(c.hooks, hooks) }
 }

@@ -10,9 +10,9 @@ import (
 
 // Receipt stands for one accepted item; Submit returns it. It resolves when that
 // item has met its fate, which may be earlier than its batch: a partial failure
-// settles the items that were flushed at once. Wait and Done panic
-// on the zero Receipt, which comes with an error. A Receipt is a small value and may be copied; all methods may be
-// called from any goroutine, and often.
+// settles the items that were flushed at once. A Receipt is a small value and may
+// be copied; all methods may be called from any goroutine, and often. Wait and Done
+// panic on the zero Receipt, which comes with an error.
 //
 // The fate of an item is
 //   - nil: it was flushed;
@@ -57,7 +57,7 @@ func (r Receipt) wait(ctx context.Context) error {
 
 // Done returns a channel that is closed once the item has met its fate; Wait
 // then returns it at once. The channel is made at the first call of Done for
-// this item, the only allocation that a single receipt costs.
+// this item.
 func (r Receipt) Done() <-chan struct{} {
 	r.mustBeReal("Done")
 	return r.fates.done(r.index)

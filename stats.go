@@ -21,7 +21,7 @@ type Stats struct {
 
 	// Batches counts the batches that were sealed, by reason:
 	// Batches[ReasonSize]. Index 0 is unused.
-	Batches [reasonCount]int64
+	Batches BatchCounts
 
 	QueueDepth int           // batches that wait for a worker now
 	Running    int           // batches that a worker has taken, retry pauses included
@@ -29,13 +29,16 @@ type Stats struct {
 	OldestAge  time.Duration // how long ago the oldest batch held received its first item; 0 when none is
 }
 
+// BatchCounts holds a number for each [Reason], by which it is indexed.
+type BatchCounts [reasonCount]int64
+
 // books are the counters behind Stats, under the engine's lock. Items are counted
 // when their batch is sealed, so adding one costs no counter: until then the
 // length of the filling batch says it.
 type books struct {
 	added, flushed, failed, dropped, returned int64
 	retries                                   int64
-	batches                                   [reasonCount]int64
+	batches                                   BatchCounts
 }
 
 // giveUp counts n items that will not be flushed.
@@ -73,19 +76,13 @@ func (e *engine[T]) stats() Stats {
 	return s
 }
 
-// oldestAgeLocked returns the age of the oldest batch held, given when the oldest
-// filling one began.
+// oldestAgeLocked returns the age of the oldest batch held, given when the filling
+// one began.
 func (e *engine[T]) oldestAgeLocked(oldest time.Time) time.Duration {
-	older := func(b *batch[T]) {
-		if oldest.IsZero() || b.firstAdded.Before(oldest) {
-			oldest = b.firstAdded
-		}
-	}
-	for b := range e.running.all() {
-		older(b)
-	}
-	if e.queue.first != nil {
-		older(e.queue.first)
+	if b := e.running.first; b != nil { // batches are taken in the order of their age
+		oldest = b.firstAdded
+	} else if b := e.queue.first; b != nil {
+		oldest = b.firstAdded
 	}
 	return time.Since(oldest)
 }
