@@ -25,9 +25,9 @@ type FlushFunc[T any] func(ctx context.Context, batch []T) error
 // panic if it is nil.
 type Batcher[T any] struct {
 	// What an Add touches comes first, to lie together.
-	mu    sync.Mutex // guards the fields below; never held while waiting or in user code, weigh included
+	mu    sync.Mutex // guards the fields below; never held while waiting or in user code
 	items []T        // of the filling batch
-	bound int        // an item may simply be appended while len(items) < bound: it neither seals nor opens
+	bound int        // while len(items) < bound, an item may simply be appended
 
 	open     *batch[T] // the filling batch, nil if there is none
 	fates    *fates    // of the filling batch's receipts, nil if there are none

@@ -27,7 +27,7 @@ type delivery struct {
 	began    time.Time       // the last attempt, if there are hooks
 	err      error           // its outcome
 	observed bool            // the FlushEnd hooks have been told
-	judged   int             // how often its judgement was begun: more than once after Goexit in user code
+	judged   int             // how often that was begun: again after Goexit in user code
 
 	flushed int           // items from pos on that the attempt has flushed
 	losses  []loss        // behind those, items to give up; what is left of the piece is tried again
@@ -124,7 +124,8 @@ func (e *engine[T]) call(b *batch[T], items []T) (err error) {
 func (e *engine[T]) callOn(b *batch[T], items []T) (err error) {
 	returned := false
 	defer func() {
-		if !returned { // even if recover says nil, as under GODEBUG=panicnil=1; after Goexit err is not used
+		// Recover may say nil, under GODEBUG=panicnil=1. After Goexit err is not used.
+		if !returned {
 			err = &PanicError{Value: recover(), Stack: debug.Stack()}
 		}
 	}()

@@ -32,7 +32,7 @@ type engine[T any] struct {
 	books   books
 	hungry  bool  // a producer waits for room: the intake wants to be told of it, by admit
 	closing bool  // Close was called: the intake is closed, and everything is in the queue
-	aborted bool  // Close gave up: all that was undecided was handed back, and no settling counts any more
+	aborted bool  // Close gave up: all that was undecided was handed back; no settling counts
 	result  error // what Close returns, final once over is closed
 }
 

@@ -24,7 +24,7 @@ type epoch struct {
 	number  int64
 	batches int
 	next    *epoch
-	over    chan struct{} // closed when this epoch and all earlier ones are empty; made by the Flush that closes it
+	over    chan struct{} // made when the epoch is closed; closed when it and all earlier ones are empty
 }
 
 // barrier is one call of Flush that waits. It collects the failures it must report.

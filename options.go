@@ -174,7 +174,8 @@ func WithMaxDelay(d time.Duration) Option { return func(c *config) { c.maxDelay 
 // off.
 //
 // weigh runs once per item, on the producer's goroutine, before any lock is
-// taken, and also for items that are then refused. A panic in it reaches the caller of Add; the item was not accepted.
+// taken, and also for items that are then refused. A panic in it reaches the
+// caller of Add; the item was not accepted.
 func WithMaxWeight[T any](max int, weigh func(T) int) Option {
 	return func(c *config) { c.maxWeight, c.weigh, c.weightSet = max, weigh, true }
 }
@@ -274,7 +275,8 @@ func WithName(name string) Option { return func(c *config) { c.name = name } }
 // WithLogger sets where the batcher reports items that were given up while there is
 // no dead letter handler (failures as errors, drops as warnings), and panics in
 // callbacks. Both are sampled: the first at once, then one line a second at most,
-// with the count of what was left out; Close writes the last count. Default [slog.Default], looked up at each use.
+// with the count of what was left out; Close writes the last count. Default
+// [slog.Default], looked up at each use.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) { c.logger, c.loggerSet = logger, true }
 }

@@ -21,7 +21,7 @@ import (
 type batch[T any] struct {
 	links[batch[T]] // in the engine's queue or among the running, under the engine's lock
 
-	items      []T // as accepted; empty while the batch is filling (the intake has them) and beyond len all zero
+	items      []T // as accepted; the intake has them while it is filling. Zero beyond len
 	weight     int
 	firstAdded time.Time
 	sealedAt   time.Time
@@ -33,7 +33,7 @@ type batch[T any] struct {
 	queued  bool   // it is in the queue, or a worker has taken it
 	reason  Reason // why it was queued, then why it was sealed
 
-	gone bool // it has left the engine's lists and its epoch; written under the engine's lock by its owner
+	gone bool // out of the engine's lists and its epoch; the owner's
 
 	delivery // the worker's
 }

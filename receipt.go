@@ -79,11 +79,11 @@ func (r Receipt) mustBeReal(method string) {
 type fates struct {
 	life *lifetime // to recognise calls from inside a flush
 
-	mu       sync.Mutex            // guards the fields below; a leaf: nothing is locked or waited for under it
+	mu       sync.Mutex            // guards the fields below; a leaf: nothing is locked under it
 	upTo     int                   // positions below it are decided
 	lost     []lostRun             // the decided positions that were not flushed, ascending
-	place    []int                 // item -> position, nil while every item stands where it was accepted
-	progress chan struct{}         // closed and dropped at the next announcement; nil while nobody waits
+	place    []int                 // item -> position; nil while all stand where they were
+	progress chan struct{}         // closed and dropped by announce; nil while nobody waits
 	doneOf   map[int]chan struct{} // for Done: closed once that item is decided
 }
 

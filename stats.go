@@ -26,7 +26,7 @@ type Stats struct {
 	QueueDepth int           // batches that wait for a worker now
 	Running    int           // batches that a worker has taken, retry pauses included
 	Waiting    int           // producers that wait for room
-	OldestAge  time.Duration // how long ago the oldest batch held received its first item; 0 when none is
+	OldestAge  time.Duration // since the oldest batch held got its first item; 0 if none is held
 }
 
 // BatchCounts holds a number for each [Reason], by which it is indexed.
