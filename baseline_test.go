@@ -4,7 +4,9 @@ package batcher_test
 
 import (
 	"context"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +35,7 @@ func contenders[T any]() []struct {
 		{"batcher", newLibrary[T]},
 		{"lock", func() adder[T] { return &lockLimit[T]{} }},
 		{"mutex", func() adder[T] { return &mutexSlice[T]{} }},
+		{"reservation", newReservation[T]},
 		{"channel", newChannelLoop[T]},
 	}
 }
@@ -112,6 +115,51 @@ func (m *mutexSlice[T]) flush(batch []T) {
 }
 func (m *mutexSlice[T]) close()     { m.flush(m.items) }
 func (m *mutexSlice[T]) count() int { return m.flushed }
+
+// reservation is the intake that was not taken: a producer reserves a place in a
+// preallocated batch with one atomic addition and writes to it without a lock. Whoever
+// reserves the last place puts up the next batch; whoever writes last flushes. It has a
+// context like the library, but no delay, no weight, no backpressure, no Close race.
+type reservation[T any] struct {
+	current atomic.Pointer[slab[T]]
+	flushed atomic.Int64
+}
+
+type slab[T any] struct {
+	reserved, written atomic.Int64
+	items             [benchSize]T
+}
+
+func newReservation[T any]() adder[T] {
+	r := &reservation[T]{}
+	r.current.Store(new(slab[T]))
+	return r
+}
+
+func (r *reservation[T]) add(ctx context.Context, item T) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	for {
+		s := r.current.Load()
+		place := s.reserved.Add(1) - 1
+		if place >= benchSize { // another one is putting up the next
+			runtime.Gosched()
+			continue
+		}
+		if place == benchSize-1 {
+			r.current.Store(new(slab[T])) // a fresh one: somebody may still reserve in an old one
+		}
+		s.items[place] = item
+		if s.written.Add(1) == benchSize {
+			r.flushed.Add(benchSize)
+		}
+		return nil
+	}
+}
+
+func (r *reservation[T]) close()     { r.flushed.Add(r.current.Load().written.Load()) }
+func (r *reservation[T]) count() int { return int(r.flushed.Load()) }
 
 // channelLoop is the batcher of the textbooks: a channel, a goroutine, a ticker.
 type channelLoop[T any] struct {

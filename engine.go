@@ -23,7 +23,7 @@ type engine[T any] struct {
 	over      chan struct{} // closed by finishIfIdleLocked, or by abort; nobody sends
 	pool      pool[T]
 
-	mu      sync.Mutex                // guards the fields below; never held while waiting or in user code
+	mu      sync.Mutex                // guards the fields below; never held while waiting
 	queue   list[batch[T], *batch[T]] // oldest first; only the last one may be filling still
 	running list[batch[T], *batch[T]] // taken by a worker, not handed back yet; in the order taken
 	working int                       // worker goroutines; one with nothing to do ends

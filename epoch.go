@@ -24,7 +24,7 @@ type epoch struct {
 	number  int64
 	batches int
 	next    *epoch
-	over    chan struct{} // made when the epoch is closed; closed when it and all earlier ones are empty
+	over    chan struct{} // made when the epoch ends; closed when it and those before are empty
 }
 
 // barrier is one call of Flush that waits. It collects the failures it must report.
