@@ -256,31 +256,41 @@ func TestP6_F2_AddRacingCloseIsAcceptedAndDeliveredOrRefusedAndNot(t *testing.T)
 		}, batcher.WithMaxSize(1+random.IntN(4)), batcher.WithQueueDepth(1+random.IntN(2)),
 			batcher.WithMaxDelay(time.Duration(1+random.IntN(100_000))))
 
-		var accepted [producers]int
-		var total atomic.Int64
-		var wg sync.WaitGroup
-		for p := range producers {
-			wg.Go(func() {
-				for {
-					if err := handOver(b, p, p<<24|accepted[p]); err != nil {
-						assert.Equal(t, batcher.ErrClosed, err)
-						return
-					}
-					accepted[p]++
-					total.Add(1)
-				}
-			})
-		}
-		for after := random.Int64N(50); total.Load() < after; {
-			runtime.Gosched()
-		}
+		accepted, wait := produceUntilClosed(t, b, producers, random.Int64N(50))
 		require.NoError(t, b.Close(background))
 		got := slices.Clone(delivered)
-		wg.Wait()
-		requireEachInOrder(t, accepted[:], got)
+		wait()
+		requireEachInOrder(t, accepted, got)
 		require.EqualValues(t, len(got), b.Stats().Flushed)
 		requireBalanced(t, b.Stats())
 	}
+}
+
+// produceUntilClosed starts producers that hand over p<<24|0, p<<24|1, ... until they
+// are refused, and returns once so many items were accepted in all. The counts are final
+// after wait.
+func produceUntilClosed(
+	t *testing.T, b *batcher.Batcher[int], producers int, many int64,
+) (accepted []int, wait func()) {
+	accepted = make([]int, producers)
+	var total atomic.Int64
+	var wg sync.WaitGroup
+	for p := range producers {
+		wg.Go(func() {
+			for {
+				if err := handOver(b, p, p<<24|accepted[p]); err != nil {
+					assert.Equal(t, batcher.ErrClosed, err)
+					return
+				}
+				accepted[p]++
+				total.Add(1)
+			}
+		})
+	}
+	for total.Load() < many {
+		runtime.Gosched()
+	}
+	return accepted, wg.Wait
 }
 
 // requireEachInOrder checks that the items p<<24|0 to p<<24|accepted[p]-1 of each
@@ -315,26 +325,9 @@ func TestP6_F2_AddRacingACloseThatGivesUpIsHandedBackOrDeliveredButNeverBoth(t *
 		}, batcher.WithMaxSize(1+random.IntN(4)), batcher.WithQueueDepth(1+random.IntN(4)),
 			batcher.WithWorkers(1+random.IntN(3)), batcher.WithMaxDelay(time.Duration(1+random.IntN(100_000))))
 
-		var accepted [producers]int
-		var total atomic.Int64
-		var wg sync.WaitGroup
-		for p := range producers {
-			wg.Go(func() {
-				for {
-					if err := handOver(b, p, p<<24|accepted[p]); err != nil {
-						assert.Equal(t, batcher.ErrClosed, err)
-						return
-					}
-					accepted[p]++
-					total.Add(1)
-				}
-			})
-		}
-		for after := random.Int64N(50); total.Load() < after; {
-			runtime.Gosched()
-		}
+		accepted, wait := produceUntilClosed(t, b, producers, random.Int64N(50))
 		err := b.Close(ended)
-		wg.Wait()
+		wait()
 		stats := b.Stats()
 		requireBalanced(t, stats)
 		require.Zero(t, stats.Pending)

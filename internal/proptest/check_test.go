@@ -61,6 +61,7 @@ func (c *checker) all() {
 		c.letters()
 		c.receipts()
 		c.inners()
+		c.pauses()
 		c.exactStats(stats)
 	}
 	c.last = stats
@@ -393,6 +394,9 @@ func (c *checker) closeError(op fmt.Stringer, err error) {
 	if !errors.As(err, &ce) {
 		c.ma.failf("%s: returned %v, should be a *CloseError", op, err)
 	}
+	if !slices.ContainsFunc(c.ma.w.ops, func(o *opRecord) bool { return o.op.Kind == OpClose && o.cause == ce.Err }) {
+		c.ma.failf("P8: %s: the cause is %v", op, ce.Err)
+	}
 	gotU, gotK := ids(ce.Unflushed), ids(ce.Unknown)
 	all := append(slices.Clone(m.Unknown), m.Unflushed...)
 	bound := !slices.ContainsFunc(all, func(s *Slot) bool { return s.Item == 0 })
@@ -492,7 +496,38 @@ func (c *checker) letters() {
 			c.ma.failf("dead letter of item %d: at %v after %d attempts, should be %v, %d", id, rec.at, rec.attempts, it.At, it.Attempts)
 		}
 		c.cause(name("dead letter"), id, rec.err, it.Cause)
+		c.letterInfo(id, rec, it)
 		c.lettersDone[id] = true
+	}
+}
+
+// letterInfo checks the description of a dead letter.
+func (c *checker) letterInfo(id int, rec letterRecord, it *ItemState) {
+	want := batcher.Info{Name: "proptest", Size: rec.size, Attempt: it.Attempts}
+	if b := it.In; b != nil {
+		want.Reason, want.Weight = b.Reason, b.Weight
+		want.FirstAdded, want.Sealed = c.ma.w.start.Add(b.First), c.ma.w.start.Add(b.Sealed)
+		if rec.info.Reason == b.Also {
+			want.Reason = b.Also
+		}
+	}
+	got := rec.info
+	if !got.FirstAdded.Equal(want.FirstAdded) || !got.Sealed.Equal(want.Sealed) {
+		c.ma.failf("dead letter of item %d: first added %v, sealed %v, should be %v, %v", id, got.FirstAdded, got.Sealed, want.FirstAdded, want.Sealed)
+	}
+	got.FirstAdded, got.Sealed = want.FirstAdded, want.Sealed
+	if got != want {
+		c.ma.failf("dead letter of item %d: %+v, should be %+v", id, got, want)
+	}
+}
+
+// pauses compares what the Retry hook saw.
+func (c *checker) pauses() {
+	w, m := c.ma.w, c.ma.m
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cfg.Hooks && w.cfg.Workers == 1 && !m.Gone && !slices.Equal(w.pauses, m.Pauses) {
+		c.ma.failf("hooks: pauses %v, should be %v", w.pauses, m.Pauses)
 	}
 }
 

@@ -43,8 +43,9 @@ type ItemState struct {
 	At       time.Duration // when it met its fate
 	Cause    Cause
 	Attempts int
-	Group    int // how many items share the failure; 0 is not known
-	Led      int // calls that it was the first item of
+	Group    int         // how many items share the failure; 0 is not known
+	Led      int         // calls that it was the first item of
+	In       *BatchState // its batch once that was called or dropped; nil before, or if it never had one
 }
 
 // Cause is why an item was given up.
@@ -90,6 +91,12 @@ type Call struct {
 	First    time.Duration
 	Sealed   time.Duration
 	Deadline time.Duration
+}
+
+// Pause is a wait between two attempts, as the Retry hook sees it.
+type Pause struct {
+	At, Wait time.Duration
+	Size     int
 }
 
 // OpState is a call by the script in progress or done.
@@ -142,6 +149,7 @@ type Model struct {
 	Ops     []*OpState
 	Calls   []Call
 	Inners  []Inner
+	Pauses  []Pause
 	Weak    string // why exact prediction has ended, if it has
 	Stats   batcher.Stats
 	Gone    bool // a Close gave up
@@ -334,6 +342,7 @@ func (m *Model) dropBatch() {
 		m.open = nil
 	}
 	for _, slot := range b.Slots {
+		m.Items[slot.Item].In = b
 		m.settle(slot, Dropped, Cause{Dropped: true}, 0, len(b.Slots))
 	}
 	m.gaveUp(b, len(b.Slots))

@@ -25,11 +25,12 @@ const (
 func (m *Model) startAttempt(b *BatchState) {
 	piece := b.pieces[0]
 	m.bind(piece)
-	b.lead = piece[0].Item
-	if st := m.Items[b.lead]; st != nil {
-		b.nth = st.Led
-		st.Led++
+	for _, slot := range piece {
+		m.Items[slot.Item].In = b
 	}
+	b.lead = piece[0].Item
+	b.nth = m.Items[b.lead].Led
+	m.Items[b.lead].Led++
 	b.beh = m.Plans.Get(b.lead, b.nth)
 	b.deadline = 0
 	if m.Cfg.Timeout > 0 {
@@ -276,6 +277,7 @@ func (m *Model) settlePartial(b *BatchState, j Judgement) {
 
 func (m *Model) pause(b *BatchState, hint time.Duration) {
 	wait := max(m.Cfg.Backoff*time.Duration(b.attempt), hint)
+	m.Pauses = append(m.Pauses, Pause{At: m.Now, Wait: wait, Size: len(b.pieces[0])})
 	if wait > 0 {
 		b.phase, b.wake = pausing, m.Now+wait
 		return

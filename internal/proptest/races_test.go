@@ -5,6 +5,7 @@ package proptest
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -132,5 +133,38 @@ func TestP1_AnAddThatReturnsAnErrorHasDroppedNothing(t *testing.T) {
 				_ = b.Close(context.Background())
 			})
 		})
+	}
+}
+
+// Flush calls that give up leave nothing behind, however long the sink hangs.
+func TestP5_FlushCallsThatGiveUpLeaveNothingBehind(t *testing.T) {
+	gate := make(chan struct{})
+	b, err := batcher.New(func(context.Context, []int) error { <-gate; return nil }, batcher.WithMaxSize(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.AddAll(context.Background(), []int{1, 2, 3}); err != nil {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	live := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := live()
+	for range 20_000 {
+		if err := b.Flush(ended); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	if grown := int64(live()) - int64(before); grown > 500_000 {
+		t.Errorf("P5: 20000 Flush calls have left %d bytes", grown)
+	}
+	close(gate)
+	if err := b.Close(context.Background()); err != nil {
+		t.Fatal(err)
 	}
 }

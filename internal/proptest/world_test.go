@@ -56,12 +56,6 @@ type innerRecord struct {
 	err          error
 }
 
-// pauseRecord is a call of the Retry hook.
-type pauseRecord struct {
-	at, wait time.Duration
-	size     int
-}
-
 // world is a batcher and all that was seen of it.
 type world struct {
 	cfg   Config
@@ -86,7 +80,7 @@ type world struct {
 	ended    map[int]int  // and when it was known to be accepted
 	clock    int          // counts starts and ends of operations
 	newest   int          // highest began of all items seen by a flush
-	pauses   []pauseRecord
+	pauses   []Pause
 	hooks    [3]int // FlushStart, FlushEnd, DeadLetter items
 	cut      []cut
 	problems []string
@@ -215,11 +209,12 @@ func (w *world) hookSet() batcher.Hooks {
 			if ctx.Err() == nil || info.Size > 2 && ctx.Value(hookKey{}) != info.Size {
 				w.problem("hooks: FlushEnd has the wrong context for %d items", info.Size)
 			}
+			w.checkEnd(info, result)
 			misbehave(info.Size)
 		},
 		Retry: func(_ context.Context, info batcher.Info, wait time.Duration, err error) {
 			w.mu.Lock()
-			w.pauses = append(w.pauses, pauseRecord{at: w.now(), wait: wait, size: info.Size})
+			w.pauses = append(w.pauses, Pause{At: w.now(), Wait: wait, Size: info.Size})
 			w.mu.Unlock()
 			misbehave(info.Size + 1)
 		},
@@ -233,6 +228,20 @@ func (w *world) hookSet() batcher.Hooks {
 			}
 			misbehave(info.Size)
 		},
+	}
+}
+
+// checkEnd compares what FlushEnd is told with what the flush function did. With
+// one worker it is the last call.
+func (w *world) checkEnd(info batcher.Info, result batcher.FlushResult) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cfg.Workers > 1 || w.gone >= 0 {
+		return
+	}
+	call := w.calls[len(w.calls)-1]
+	if result.Duration != call.end-call.at || info != call.info {
+		w.problemLocked("hooks: FlushEnd got %v, %+v, the call from %v to %v had %+v", result.Duration, info, call.at, call.end, call.info)
 	}
 }
 
