@@ -10,15 +10,14 @@ type drop[T any] struct {
 	batch   *batch[T]   // nil if it was the new items
 }
 
-// dropLocked accepts what fits of items after it has dropped the oldest waiting
-// batch, or, if p or the state of things says so, drops all of items. They are
-// accounted for when it returns; mourn tells the user, without the lock.
+// dropLocked drops all of items, or, under DropOldest, drops the oldest waiting batch
+// and accepts what fits of them. What was dropped is accounted for when it returns;
+// mourn tells the user, without the lock.
 func (b *Batcher[T]) dropLocked(items []T, weight int, p Overflow, r *Receipt) (n int, d drop[T]) {
 	if p == DropOldest {
 		d = b.engine.dropOldest()
-		if b.makeRoomLocked(weight, false) {
-			return b.appendLocked(items, weight, r), d
-		}
+		b.makeRoomLocked(weight, false) // it does: nobody else can open a batch under this lock
+		return b.appendLocked(items, weight, r), d
 	}
 	d.failure = b.engine.dropNewest(len(items))
 	if r != nil {
@@ -28,12 +27,13 @@ func (b *Batcher[T]) dropLocked(items []T, weight int, p Overflow, r *Receipt) (
 	return len(items), d
 }
 
-// dropOldest drops the oldest batch that waits for a worker, unless there is none,
-// or there is room again. No batch is filling: the intake has no room.
+// dropOldest drops the oldest batch that waits for a worker, unless there is room
+// again. There is one if there is no room, since the workers cannot hold all that is
+// allowed; and none is filling, since the intake has no room.
 func (e *engine[T]) dropOldest() (d drop[T]) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.queue.len == 0 || e.roomLocked() {
+	if e.roomLocked() {
 		return d
 	}
 	b := e.queue.popFront()

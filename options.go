@@ -30,8 +30,7 @@ const (
 	// item goes to the dead letter handler with ErrDropped.
 	DropNewest
 	// DropOldest drops the oldest batch that waits for a worker, as a whole,
-	// and then accepts the new item. If all that is held is being flushed
-	// already, the new item is dropped as under DropNewest.
+	// and then accepts the new item.
 	DropOldest
 
 	overflowCount = iota

@@ -385,6 +385,45 @@ func TestBisectIsForPermanentFailuresOnly(t *testing.T) {
 	}
 }
 
+func TestThePiecesOfASplitAreNoRetriesAndHaveNoPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sink script[int]
+		var retries []batcher.Info
+		sink.fail(errSink, batcher.TooLarge(errSink))
+		b := start(t, sink.flush, batcher.WithMaxSize(2), batcher.WithRetry(5, constant(time.Second)),
+			batcher.WithHooks(batcher.Hooks{Retry: func(_ context.Context, info batcher.Info, _ time.Duration, _ error) {
+				retries = append(retries, info)
+			}}))
+		begin := time.Now()
+		addInts(t, b, 2)
+		finish(t, b)
+		assert.Equal(t, [][]int{{0, 1}, {0, 1}, {0}, {1}}, sink.seen())
+		assert.Len(t, retries, 1)
+		assert.Equal(t, time.Second, time.Since(begin))
+	})
+}
+
+func TestAReceiptThatSomebodyWaitsForResolvesWhenItsBatchIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		b := start(t, func(context.Context, []int) error { <-release; return nil }, silent(),
+			batcher.WithMaxSize(1), batcher.WithQueueDepth(1), batcher.WithOverflow(batcher.DropOldest))
+		require.NoError(t, b.Add(context.Background(), 1)) // runs
+		synctest.Wait()
+		receipt, err := b.Submit(context.Background(), 2)
+		require.NoError(t, err)
+		fate := make(chan error, 1)
+		go func() { fate <- receipt.Wait(context.Background()) }()
+		synctest.Wait()
+		require.NoError(t, b.Add(context.Background(), 3))
+		synctest.Wait()
+		require.ErrorIs(t, <-fate, batcher.ErrDropped)
+		<-receipt.Done()
+		close(release)
+		assert.EqualValues(t, 1, finish(t, b).Dropped)
+	})
+}
+
 func TestF48_AnAttemptThatTimedOutMayHaveWrittenAndIsMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var written []int
