@@ -59,7 +59,7 @@ func (e *engine[T]) deliver(b *batch[T]) {
 		case stepTry:
 			goOn = e.try(b)
 		case stepJudge:
-			goOn = e.judge(b)
+			e.judge(b)
 		case stepSettle:
 			goOn = e.settleNext(b)
 		case stepNotice:
@@ -134,8 +134,8 @@ func (e *engine[T]) callOn(b *batch[T], items []T) (err error) {
 	return err
 }
 
-// judge decides what follows from an attempt. It reports false if Close gave up.
-func (e *engine[T]) judge(b *batch[T]) bool {
+// judge decides what follows from an attempt.
+func (e *engine[T]) judge(b *batch[T]) {
 	if !b.observed {
 		b.observed = true
 		e.flushEnded(b)
@@ -144,12 +144,12 @@ func (e *engine[T]) judge(b *batch[T]) bool {
 	n := b.end() - b.pos
 	if b.err == nil {
 		b.flushed, b.step = n, stepSettle
-		return true
+		return
 	}
 	v := e.verdict(b, b.err, n)
 	switch {
 	case v.partial != nil:
-		return e.sortOut(b, v)
+		e.sortOut(b, v)
 	case n > 1 && (v.tooLarge || v.permanent && e.bisect):
 		b.ends = append(b.ends, b.pos+(n+1)/2)
 		b.attempts = 0
@@ -160,7 +160,6 @@ func (e *engine[T]) judge(b *batch[T]) bool {
 	default:
 		e.planRetry(b, v.after)
 	}
-	return true
 }
 
 // planRetry decides on the pause before the next attempt.

@@ -48,9 +48,8 @@ func (e *engine[T]) backoffAfter(b *batch[T]) (pause time.Duration) {
 }
 
 // sortOut plans what follows from a partial failure: the piece is put in the
-// order flushed, given up, to be tried again, each part in the order it had. It
-// reports false if Close gave up: then the items are not touched.
-func (e *engine[T]) sortOut(b *batch[T], whole verdict) bool {
+// order flushed, given up, to be tried again, each part in the order it had.
+func (e *engine[T]) sortOut(b *batch[T], whole verdict) {
 	var (
 		flushed, lost, retry []int // indexes into the piece
 		losses               []loss
@@ -75,16 +74,13 @@ func (e *engine[T]) sortOut(b *batch[T], whole verdict) bool {
 	if len(retry) > 0 {
 		e.planRetry(b, after)
 	}
-	if !e.permute(b, order) {
-		return false
-	}
+	e.permute(b, order)
 	b.flushed, b.losses, b.step = len(order)-len(lost)-len(retry), losses, stepSettle
-	return true
 }
 
-// permute moves item order[i] of b's piece to place i. It reports false, and moves
-// nothing, if Close gave up.
-func (e *engine[T]) permute(b *batch[T], order []int) bool {
+// permute moves item order[i] of b's piece to place i. If Close has given up before,
+// that is without effect: its leftovers are copies, and all their fates the same.
+func (e *engine[T]) permute(b *batch[T], order []int) {
 	piece := b.items[b.pos:b.end()]
 	moved := make([]T, len(piece))
 	for i, source := range order {
@@ -92,14 +88,10 @@ func (e *engine[T]) permute(b *batch[T], order []int) bool {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.aborted {
-		return false
-	}
 	copy(piece, moved)
 	if b.fates != nil {
 		b.fates.permute(b.pos, order, len(b.items))
 	}
-	return true
 }
 
 // appendLoss adds one item given up for err, to the last run if err is the very

@@ -44,6 +44,22 @@ func TestF29_F30_WhatWasLentIsClearedWhateverBecameOfTheSlice(t *testing.T) {
 	assert.Equal(t, []int{0, 0, 0, 0}, short[:4])
 }
 
+func TestALoanIsAsLongAsTheItemsWhateverWasLentBefore(t *testing.T) {
+	var p pool[int]
+	for _, items := range [][]int{{1, 2, 3, 4}, {5, 6}, {7, 8, 9, 10}} {
+		loan := p.lend(items)
+		assert.Equal(t, items, loan.items)
+		p.takeBack(loan)
+	}
+}
+
+func TestF37_ABatchThatGrewTooLargeGoesBackWithoutItsBuffer(t *testing.T) {
+	var p pool[int]
+	b := &batch[int]{items: make([]int, 1, 1000)}
+	p.put(b)
+	assert.Zero(t, cap(b.items))
+}
+
 func TestABatchGoesBackBlank(t *testing.T) {
 	var p pool[int]
 	b := &batch[int]{items: []int{1, 2, 3}, weight: 7, reason: ReasonSize, queued: true, gone: true, fates: &fates{}}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -280,6 +281,58 @@ func TestF46_AReceiptOfAPartialFailureResolvesBeforeItsBatch(t *testing.T) {
 		<-done
 		<-slow.Done()
 		finish(t, b)
+	})
+}
+
+func TestAWaitOutlastsTheSettlingOfOtherItems(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sink script[int]
+		for i := range 3 { // the items of the batch are flushed one at a time, the first one last
+			errs := map[int]error{}
+			for j := range 3 - i {
+				errs[j] = errSink
+			}
+			sink.fail(&batcher.PartialError{Errs: errs})
+		}
+		b := start(t, sink.flush, batcher.WithMaxSize(4), batcher.WithRetry(9, constant(time.Minute)))
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for i := range 4 {
+			receipt, err := b.Submit(context.Background(), i)
+			require.NoError(t, err)
+			wg.Go(func() {
+				assert.NoError(t, receipt.Wait(context.Background()))
+				assert.Equal(t, time.Duration(3-i)*time.Minute, time.Since(begin), "item %d", i)
+			})
+		}
+		wg.Wait()
+		finish(t, b)
+	})
+}
+
+func TestOldestAgeIsThatOfTheOldestBatchWhereverItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		b := start(t, func(context.Context, []int) error { <-release; return nil }, batcher.WithMaxSize(2),
+			batcher.WithMaxDelay(time.Hour), batcher.WithQueueDepth(2))
+		assert.Zero(t, b.Stats().OldestAge)
+		requireAge := func(minutes int) {
+			t.Helper()
+			synctest.Wait()
+			require.Equal(t, time.Duration(minutes)*time.Minute, b.Stats().OldestAge)
+		}
+		for i := range 5 { // one batch runs, one is queued, one is filling
+			require.NoError(t, b.Add(context.Background(), i))
+			requireAge(i)
+			time.Sleep(time.Minute)
+		}
+		release <- struct{}{} // the batch of minutes 0 and 1 is done
+		requireAge(3)
+		release <- struct{}{}
+		requireAge(1)
+		close(release)
+		finish(t, b)
+		requireAge(0)
 	})
 }
 
