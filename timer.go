@@ -18,26 +18,20 @@ type deadline struct {
 // arm sets the timer to call fire after d, unless it is set already: then it is
 // set for an earlier batch, so for an earlier time.
 func (d *deadline) arm(after time.Duration, fire func()) {
-	switch {
-	case d.armed:
+	if d.armed {
 		return
-	case d.timer == nil:
-		d.timer = time.AfterFunc(after, fire)
-	default:
-		d.timer.Reset(after)
 	}
 	d.armed = true
+	if d.timer == nil {
+		d.timer = time.AfterFunc(after, fire)
+	} else {
+		d.timer.Reset(after)
+	}
 }
 
-// stop disarms the timer. It reports whether it is too late: fire will be called,
-// or waits for the lock.
-func (d *deadline) stop() (fired bool) {
-	if !d.armed || d.timer.Stop() {
-		d.armed = false
-		return false
-	}
-	return true
-}
+// stop ends the timer for good. It reports whether it is too late: fire will be
+// called, or waits for the lock.
+func (d *deadline) stop() (fired bool) { return d.armed && !d.timer.Stop() }
 
 // tick is the timer's goroutine: it makes the filling batch due if it is old
 // enough, and otherwise comes again when it will be.
@@ -56,10 +50,9 @@ func (b *Batcher[T]) tick() {
 
 // armLocked sees to it that the filling batch becomes due on time.
 func (b *Batcher[T]) armLocked() {
-	rest := b.engine.maxDelay - time.Since(b.open.firstAdded)
-	if rest <= 0 {
+	if rest := b.engine.maxDelay - time.Since(b.open.firstAdded); rest > 0 {
+		b.deadline.arm(rest, b.startTick)
+	} else {
 		b.engine.enqueue(b.open, ReasonDelay)
-		return
 	}
-	b.deadline.arm(rest, b.startTick)
 }

@@ -15,7 +15,7 @@ type waiter[T any] struct {
 	items    []T      // a copy, so that the producer's slice need not live on the heap
 	weight   int      // of the item, with weights: then it is a single one
 	accepted int      // how many of items are in
-	receipt  *Receipt // of the first item: &own if wanted, else nil
+	receipt  *Receipt // of the item, if wanted: &own; then it is a single one
 	own      Receipt
 	err      error         // why it was turned away, else nil
 	over     chan struct{} // capacity 1: who takes the waiter out of the line sends, and never blocks
@@ -112,7 +112,6 @@ func (b *Batcher[T]) admitBatch() (full bool) {
 	defer b.mu.Unlock()
 	for w := b.line.first; w != nil && b.makeRoomLocked(w.weight, true); w = b.line.first {
 		w.accepted += b.appendLocked(w.items[w.accepted:], w.weight, w.receipt)
-		w.receipt = nil // it is that of the first item
 		if w.accepted == len(w.items) {
 			b.line.end(w, nil)
 		}
