@@ -54,8 +54,8 @@ func TestALoanIsAsLongAsTheItemsWhateverWasLentBefore(t *testing.T) {
 }
 
 func TestF37_ABatchThatGrewTooLargeGoesBackWithoutItsBuffer(t *testing.T) {
-	var p pool[int]
-	b := &batch[int]{items: make([]int, 1, 1000)}
+	var p pool[int64]
+	b := &batch[int64]{items: make([]int64, 1, 1000)}
 	p.put(b)
 	assert.Zero(t, cap(b.items))
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -286,7 +287,11 @@ func (ma *machine) fixed(cfg Config, plans Plans, op Op) (problem string) {
 
 // FuzzScripts lets the fuzzer look for scripts.
 func FuzzScripts(f *testing.F) {
-	f.Add([]byte("a script of no particular meaning, long enough to make a few calls"))
+	for seed := range byte(5) {
+		script := make([]byte, 16<<10)
+		_, _ = rand.NewChaCha8([32]byte{seed}).Read(script)
+		f.Add(script)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		rapid.MakeFuzz(func(rt *rapid.T) {
 			p := anyProfile()

@@ -1,6 +1,6 @@
 package proptest
 
-// The model: what the batcher holds, intake, and the calls that wait.
+// The model: what the batcher holds, and how items get in.
 
 import (
 	"fmt"
@@ -10,134 +10,6 @@ import (
 
 	"github.com/seed-4c1eaf8a/batcher"
 )
-
-// A Slot is a place in a batch. While it is not known which of several waiting
-// producers took it, Item is 0 and Group says who may have.
-type Slot struct {
-	Item  int
-	Group *Group
-}
-
-// A Group is the items of producers that were let in at the same instant, in
-// an order that the contract leaves open.
-type Group struct {
-	Left []int
-}
-
-// Fate is what became of an item.
-type Fate int
-
-// The fates.
-const (
-	Open Fate = iota
-	Flushed
-	Failed
-	Dropped
-	Returned
-)
-
-// ItemState is what the model knows of an accepted item.
-type ItemState struct {
-	Item
-	Fate     Fate
-	At       time.Duration // when it met its fate
-	Cause    Cause
-	Attempts int
-	Group    int         // how many items share the failure; 0 is not known
-	Led      int         // calls that it was the first item of
-	In       *BatchState // its batch once that was called or dropped; nil before, or if it never had one
-}
-
-// Cause is why an item was given up.
-type Cause struct {
-	Leaf    Leaf // of the attempt; Index is that of a PartialError's entry, or -1
-	Panic   bool
-	Goexit  bool
-	Timeout bool
-	Dropped bool
-	Opaque  bool // an error without a leaf that can be found
-}
-
-// BatchState is a batch, open, queued or running.
-type BatchState struct {
-	Seq    int
-	Slots  []*Slot
-	Weight int
-	First  time.Duration
-	Sealed time.Duration
-	Reason batcher.Reason
-	Also   batcher.Reason // another reason that the contract allows
-	Due    bool           // queued, though it may still be filling
-
-	taken    int       // the step in which a worker took it
-	pieces   [][]*Slot // what is undecided; the first one is being tried
-	attempt  int
-	phase    phase
-	wake     time.Duration // when the phase ends, except in a hold
-	deadline time.Duration // when the attempt's context ends; 0 is never
-	lead     int
-	nth      int
-	beh      Behaviour
-}
-
-// Call is a call of the flush function as the model predicts it.
-type Call struct {
-	At       time.Duration
-	Slots    []*Slot
-	Reason   batcher.Reason
-	Also     batcher.Reason
-	Attempt  int
-	Weight   int
-	First    time.Duration
-	Sealed   time.Duration
-	Deadline time.Duration
-}
-
-// Pause is a wait between two attempts, as the Retry hook sees it.
-type Pause struct {
-	At, Wait time.Duration
-	Size     int
-}
-
-// OpState is a call by the script in progress or done.
-type OpState struct {
-	Op
-	rest     []Item // not yet accepted
-	waits    bool   // for room
-	fate     int    // the item whose fate it waits for
-	waitsFor map[*BatchState]bool
-
-	Done   bool
-	DoneAt time.Duration
-	N      int
-	Want   Answer
-	Gave   int // Flush: items given up since the call, in the batches concerned
-}
-
-// Answer is what a call returns.
-type Answer int
-
-// The answers.
-const (
-	AnsNil Answer = iota
-	AnsClosed
-	AnsFull
-	AnsTooHeavy
-	AnsNegative
-	AnsCause     // the cause of the call's context
-	AnsReentrant // ErrReentrant
-	AnsFate      // AddWait: the fate of its item
-	AnsFailures  // Flush: *FlushErrors
-	AnsCloseErr  // the *CloseError
-	AnsAny       // the contract is silent
-)
-
-// Inner is the predicted answer to a call from inside a flush.
-type Inner struct {
-	Lead, Nth int
-	N         int
-	Want      Answer
-}
 
 // Model is the batcher as a simulation.
 type Model struct {
@@ -388,61 +260,6 @@ func (m *Model) dispatch() {
 	}
 }
 
-// letIn lets waiting producers go on after room was freed.
-func (m *Model) letIn() {
-	var waiting []*OpState
-	for _, o := range m.Ops {
-		if o.waits {
-			waiting = append(waiting, o)
-		}
-	}
-	if len(waiting) == 0 || (m.open == nil && !m.room()) {
-		return
-	}
-	if len(waiting) == 1 {
-		m.intake(waiting[0])
-		return
-	}
-	m.letInGroup(waiting)
-}
-
-// letInGroup lets in as many of several waiting producers as there is room
-// for. Which ones is the batcher's choice; how many is not.
-func (m *Model) letInGroup(waiting []*OpState) {
-	if m.Cfg.MaxWeight > 0 || m.Cfg.Workers > 1 {
-		m.weaken("several producers wait, with weights or workers")
-		return
-	}
-	group := &Group{}
-	var let []*OpState
-	for _, o := range waiting {
-		if o.Kind != OpAdd && o.Kind != OpSubmit {
-			m.weaken("several producers wait, not all with one item")
-			return
-		}
-		if at, ok := m.ObservedReturn(o.ID); ok && at == m.Now {
-			let = append(let, o)
-		}
-	}
-	for m.open != nil || m.room() {
-		if len(group.Left) == len(waiting) {
-			break
-		}
-		if len(group.Left) == len(let) {
-			m.weaken("P5: %d producers wait, %d were let in at %v though there is room for more", len(waiting), len(let), m.Now)
-			m.Lost(m.Weak)
-			return
-		}
-		o := let[len(group.Left)]
-		group.Left = append(group.Left, o.Items[0].ID)
-		m.Items[o.Items[0].ID] = &ItemState{Item: o.Items[0]}
-		m.accept(&Slot{Group: group}, Item{})
-		o.N++
-		m.finish(o, AnsNil)
-	}
-	m.endChunk()
-}
-
 // Lost is called when the model finds a broken promise by itself.
 func (m *Model) Lost(problem string) { panic(modelError(problem)) }
 
@@ -476,32 +293,6 @@ func (m *Model) settle(slot *Slot, fate Fate, cause Cause, attempts, group int) 
 	}
 }
 
-// gaveUp tells the Flush calls concerned that items of b were given up.
-func (m *Model) gaveUp(b *BatchState, n int) {
-	for _, o := range m.Ops {
-		if !o.Done && o.waitsFor[b] {
-			o.Gave += n
-		}
-	}
-}
-
-// batchDone is called when a batch has ended, dead letter handlers included.
-func (m *Model) batchDone(b *BatchState) {
-	for _, o := range m.Ops {
-		if o.Done || !o.waitsFor[b] {
-			continue
-		}
-		delete(o.waitsFor, b)
-		if o.Kind == OpFlush && len(o.waitsFor) == 0 {
-			if o.Gave > 0 {
-				m.finish(o, AnsFailures)
-			} else {
-				m.finish(o, AnsNil)
-			}
-		}
-	}
-}
-
 // held returns all batches that are not finished.
 func (m *Model) held() []*BatchState {
 	all := append(slices.Clone(m.running), m.queue...)
@@ -509,111 +300,6 @@ func (m *Model) held() []*BatchState {
 		all = append(all, m.open)
 	}
 	return all
-}
-
-func (m *Model) startFlush(o *OpState) {
-	if m.closed {
-		m.finish(o, AnsClosed)
-		return
-	}
-	o.waitsFor = make(map[*BatchState]bool)
-	for _, b := range m.held() {
-		o.waitsFor[b] = true
-	}
-	if len(o.waitsFor) == 0 {
-		m.finish(o, AnsNil)
-		return
-	}
-	m.markDue(batcher.ReasonFlush)
-	if o.Ended {
-		m.finish(o, AnsCause)
-	}
-}
-
-func (m *Model) startClose(o *OpState) {
-	switch {
-	case m.Gone:
-		m.finish(o, AnsCloseErr)
-		return
-	case m.Drained:
-		m.finish(o, AnsNil)
-		return
-	}
-	m.closed = true
-	for _, w := range m.Ops {
-		if w.waits {
-			m.finish(w, AnsClosed)
-		}
-	}
-	if o.Ended && len(m.held()) > 0 {
-		m.giveUp()
-		return
-	}
-	if m.open != nil {
-		m.seal(batcher.ReasonClose)
-	}
-	m.checkDrained()
-}
-
-// checkDrained ends the Close calls if nothing is left.
-func (m *Model) checkDrained() {
-	if !m.closed || m.Gone || m.open != nil || len(m.queue)+len(m.running) > 0 {
-		return
-	}
-	m.Drained = true
-	for _, o := range m.Ops {
-		if o.Kind == OpClose && !o.Done {
-			m.finish(o, AnsNil)
-		}
-	}
-}
-
-// giveUp is what a Close does whose context has ended.
-func (m *Model) giveUp() {
-	m.Gone = true
-	slices.SortFunc(m.running, func(a, b *BatchState) int { return a.Seq - b.Seq })
-	for _, b := range m.running {
-		for _, piece := range b.pieces {
-			m.Unknown = append(m.Unknown, piece...)
-		}
-	}
-	if len(m.running) < m.Cfg.Workers {
-		m.Lenient = true // a worker may be about to begin
-	}
-	for _, b := range m.held() {
-		if len(b.pieces) == 0 && b.phase == idle {
-			m.Unflushed = append(m.Unflushed, b.Slots...)
-		}
-	}
-	for _, slot := range slices.Concat(m.Unknown, m.Unflushed) {
-		m.settle(slot, Returned, Cause{}, 0, 0)
-	}
-	m.open, m.queue, m.running = nil, nil, nil
-	for _, o := range m.Ops {
-		if o.Done {
-			continue
-		}
-		switch o.Kind {
-		case OpClose:
-			m.finish(o, AnsCloseErr)
-		case OpFlush:
-			m.finish(o, AnsAny)
-		}
-	}
-}
-
-// CtxEnds ends the context of a call.
-func (m *Model) CtxEnds(id int) {
-	for _, o := range m.Ops {
-		if o.ID != id || o.Done {
-			continue
-		}
-		if o.Kind == OpClose {
-			m.giveUp()
-		} else {
-			m.finish(o, AnsCause)
-		}
-	}
 }
 
 // never is later than everything.

@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -36,18 +34,6 @@ type letterRecord struct {
 	attempts int
 	size     int
 	info     batcher.Info
-}
-
-// opRecord is a call by the script.
-type opRecord struct {
-	op     Op
-	cause  error
-	cancel context.CancelCauseFunc
-	done   bool
-	at     time.Duration
-	n      int
-	err    error
-	late   bool // Close had been called when it began
 }
 
 // innerRecord is a call from inside a flush.
@@ -101,19 +87,6 @@ type (
 	hookKey struct{}
 )
 
-// quiet is a log handler that looks at the batcher: no lock may be held here.
-type quiet struct{ w *world }
-
-func (quiet) Enabled(context.Context, slog.Level) bool { return true }
-
-func (q quiet) Handle(context.Context, slog.Record) error {
-	_ = q.w.b.Stats()
-	return nil
-}
-
-func (q quiet) WithAttrs([]slog.Attr) slog.Handler { return q }
-func (q quiet) WithGroup(string) slog.Handler      { return q }
-
 func newWorld(cfg Config, extra ...batcher.Option) *world {
 	w := &world{
 		cfg: cfg, start: time.Now(), plans: make(Plans), led: make(map[int]int), letters: make(map[int]letterRecord),
@@ -129,120 +102,6 @@ func newWorld(cfg Config, extra ...batcher.Option) *world {
 	}
 	w.b = b
 	return w
-}
-
-func (w *world) options() []batcher.Option {
-	cfg := w.cfg
-	opts := []batcher.Option{
-		batcher.WithMaxSize(cfg.MaxSize),
-		batcher.WithMaxDelay(cfg.MaxDelay),
-		batcher.WithWorkers(cfg.Workers),
-		batcher.WithQueueDepth(cfg.Depth),
-		batcher.WithOverflow(cfg.Overflow),
-		batcher.WithFlushTimeout(cfg.Timeout),
-		batcher.WithRetry(cfg.Attempts, func(n int) time.Duration {
-			_ = w.b.Stats()
-			return cfg.Backoff * time.Duration(n)
-		}),
-		batcher.WithLogger(slog.New(quiet{w})),
-		batcher.WithDeadLetter(w.letter),
-		batcher.WithBaseContext(w.base),
-		batcher.WithName("proptest"),
-	}
-	if cfg.MaxWeight > 0 {
-		opts = append(opts, batcher.WithMaxWeight(cfg.MaxWeight, func(it Item) int {
-			_ = w.b.Stats()
-			return it.Weight
-		}))
-	}
-	if cfg.Eager {
-		opts = append(opts, batcher.WithEager())
-	}
-	if cfg.RetryIf {
-		opts = append(opts, batcher.WithRetryIf(WorthIt))
-	}
-	if cfg.Bisect {
-		opts = append(opts, batcher.WithBisect())
-	}
-	if cfg.Keep {
-		opts = append(opts, batcher.WithoutReuse())
-	}
-	if cfg.Hooks {
-		opts = append(opts, batcher.WithHooks(w.hookSet()))
-	}
-	return opts
-}
-
-// hookSet counts. Under evil hooks they also panic and exit, which must change
-// nothing.
-func (w *world) hookSet() batcher.Hooks {
-	count := func(i, n int) {
-		_ = w.b.Stats() // no lock may be held here
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.hooks[i] += n
-	}
-	misbehave := func(n int) {
-		if !w.cfg.Evil {
-			return
-		}
-		switch n % 3 {
-		case 0:
-			panic("a panic in a hook must be harmless")
-		case 1:
-			runtime.Goexit()
-		}
-	}
-	return batcher.Hooks{
-		FlushStart: func(ctx context.Context, info batcher.Info) context.Context {
-			count(0, 1)
-			switch {
-			case info.Size == 1:
-				return nil
-			case info.Size == 2 && w.cfg.Evil:
-				panic("a panic in a hook must be harmless")
-			}
-			return context.WithValue(ctx, hookKey{}, info.Size)
-		},
-		FlushEnd: func(ctx context.Context, info batcher.Info, result batcher.FlushResult) {
-			count(1, 1)
-			if ctx.Err() == nil || info.Size > 2 && ctx.Value(hookKey{}) != info.Size {
-				w.problem("hooks: FlushEnd has the wrong context for %d items", info.Size)
-			}
-			w.checkEnd(info, result)
-			misbehave(info.Size)
-		},
-		Retry: func(_ context.Context, info batcher.Info, wait time.Duration, err error) {
-			w.mu.Lock()
-			w.pauses = append(w.pauses, Pause{At: w.now(), Wait: wait, Size: info.Size})
-			w.mu.Unlock()
-			misbehave(info.Size + 1)
-		},
-		DeadLetter: func(_ context.Context, info batcher.Info, err *batcher.FlushError) {
-			if err.Items != info.Size {
-				w.problem("hooks: DeadLetter got %d items with Info.Size %d", err.Items, info.Size)
-			}
-			count(2, err.Items)
-			if errors.Is(err, batcher.ErrDropped) {
-				misbehave(0) // runtime.Goexit would end the producer
-			}
-			misbehave(info.Size)
-		},
-	}
-}
-
-// checkEnd compares what FlushEnd is told with what the flush function did. With
-// one worker it is the last call.
-func (w *world) checkEnd(info batcher.Info, result batcher.FlushResult) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.cfg.Workers > 1 || w.gone >= 0 {
-		return
-	}
-	call := w.calls[len(w.calls)-1]
-	if result.Duration != call.end-call.at || info != call.info {
-		w.problemLocked("hooks: FlushEnd got %v, %+v, the call from %v to %v had %+v", result.Duration, info, call.at, call.end, call.info)
-	}
 }
 
 func (w *world) now() time.Duration { return time.Since(w.start) }
@@ -556,135 +415,5 @@ func (w *world) letter(ctx context.Context, letter batcher.DeadLetter[Item]) {
 	}
 	if w.cfg.Evil {
 		panic("a panic in the dead letter handler must be harmless")
-	}
-}
-
-// run starts a call of the script.
-func (w *world) run(op Op) *opRecord {
-	rec := &opRecord{op: op, cause: fmt.Errorf("the context of operation %d ended", op.ID)}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	rec.cancel = cancel
-	if op.Ended {
-		cancel(rec.cause)
-	}
-	if op.Deadline > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithDeadlineCause(ctx, w.start.Add(op.Deadline), rec.cause)
-		rec.cancel = func(cause error) { cancel(cause); stop() }
-	}
-	began := w.tick()
-	w.mu.Lock()
-	for _, it := range op.Items {
-		w.began[it.ID] = began
-	}
-	rec.late = w.closed
-	w.ops = append(w.ops, rec)
-	w.mu.Unlock()
-	go func() {
-		n, err := w.do(ctx, op)
-		w.noteAccepted(op.Items[:n])
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		rec.done, rec.at, rec.n, rec.err = true, w.now(), n, err
-		w.checkReturnLocked(rec, began)
-		if ce := (*batcher.CloseError[Item])(nil); errors.As(err, &ce) && w.gone < 0 {
-			w.gone = w.now()
-		}
-	}()
-	return rec
-}
-
-// checkReturnLocked checks what a call promises by returning.
-func (w *world) checkReturnLocked(rec *opRecord, began int) {
-	switch {
-	case w.cfg.Overflow == batcher.DropOldest:
-		return // the handler of dropped items runs on another producer's goroutine, nobody waits for it
-	case rec.op.Kind == OpClose && rec.err == nil:
-		began = math.MaxInt
-	case rec.op.Kind == OpFlush && w.gone < 0 && !errors.Is(rec.err, batcher.ErrClosed) && !errors.Is(rec.err, rec.cause):
-	default:
-		return
-	}
-	for id, end := range w.ended {
-		if _, dead := w.letters[id]; end < began && !w.good[id] && !dead {
-			w.problemLocked("P7/P8: %v returned %v, but item %d has no fate", rec.op, rec.err, id)
-		}
-	}
-}
-
-// do calls the batcher and returns how many items were accepted.
-func (w *world) do(ctx context.Context, op Op) (n int, err error) {
-	switch op.Kind {
-	case OpAdd:
-		err = w.b.Add(ctx, op.Items[0])
-	case OpTryAdd:
-		err = w.b.TryAdd(op.Items[0])
-	case OpAddAll:
-		items := slices.Clone(op.Items)
-		n, err = w.b.AddAll(ctx, items)
-		clear(items) // they remain the caller's
-		return n, err
-	case OpSubmit:
-		var r batcher.Receipt
-		if r, err = w.b.Submit(ctx, op.Items[0]); err == nil {
-			w.keepReceipt(op.Items[0].ID, r)
-		}
-	case OpAddWait:
-		err = w.b.AddWait(ctx, op.Items[0])
-		if err == nil || errors.As(err, new(*batcher.FlushError)) {
-			return 1, err
-		}
-		return 0, err // not known
-	case OpFlush:
-		return 0, w.b.Flush(ctx)
-	case OpClose:
-		return 0, w.b.Close(ctx)
-	}
-	if err == nil {
-		n = 1
-	}
-	return n, err
-}
-
-// heldCalls returns the calls that wait for their gate, by first item.
-func (w *world) heldCalls() []*callRecord {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var held []*callRecord
-	for _, c := range w.calls {
-		if c.gate != nil && !c.released && c.end < 0 && w.now() >= c.at+w.plans.Get(c.items[0].ID, c.nth).Delay {
-			held = append(held, c)
-		}
-	}
-	slices.SortFunc(held, func(a, b *callRecord) int { return a.items[0].ID - b.items[0].ID })
-	return held
-}
-
-func (w *world) release(c *callRecord) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	c.released = true
-	close(c.gate)
-}
-
-// letGo makes an end possible: no call is held from now on, and no call waits.
-func (w *world) letGo(cancel bool) {
-	w.mu.Lock()
-	w.free = true
-	var gates []*callRecord
-	for _, c := range w.calls {
-		if c.gate != nil && !c.released {
-			gates = append(gates, c)
-		}
-	}
-	ops := slices.Clone(w.ops)
-	w.mu.Unlock()
-	for _, c := range gates {
-		w.release(c)
-	}
-	for _, o := range ops {
-		if cancel {
-			o.cancel(o.cause)
-		}
 	}
 }
