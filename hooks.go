@@ -94,7 +94,8 @@ func InfoFrom(ctx context.Context) (Info, bool) {
 //   - may be called from several goroutines at once;
 //   - is isolated: a panic in it is logged and changes nothing else.
 //     [runtime.Goexit] in FlushStart fails the attempt with [ErrGoexit]; in the
-//     others it ends the hook and skips the rest of the same kind.
+//     others it ends the hook and skips the rest of the same kind; on a
+//     producer's goroutine it ends that goroutine, as it always does.
 type Hooks struct {
 	// FlushStart runs before every attempt. The context that it returns is
 	// passed to the flush function and to FlushEnd, so that a span can travel

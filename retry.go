@@ -33,7 +33,9 @@ const maxRetryAfter = time.Hour
 
 // TooLarge marks err as caused by the size of the batch, as HTTP status 413 is.
 // The batch is split in two and the halves are flushed in order, each with its
-// attempts anew. On a single item it is a permanent failure. TooLarge(nil) is nil.
+// attempts anew; of an odd number, the first half is the larger one. On a single
+// item it is a permanent failure. On more, it wins over [Permanent]. TooLarge(nil) is
+// nil.
 func TooLarge(err error) error {
 	if err == nil {
 		return nil
