@@ -118,6 +118,7 @@ func testConfig(t *testing.T) config {
 	cfg.addr = "127.0.0.1:0"
 	cfg.db = filepath.Join(t.TempDir(), "events.db")
 	cfg.rescueFile = cfg.db + ".rescued.ndjson"
+	cfg.roomWait = time.Minute // so that a slow machine refuses nothing by itself
 	cfg.size, cfg.delay, cfg.workers = 500, time.Millisecond, 1
 	cfg.conns = 8
 	return cfg
