@@ -215,6 +215,8 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 		want string
 	}{
 		{&batcher.FlushError{Items: 1, Attempts: 2, Err: errSink}, "batcher: 1 item failed after 2 attempts: sink is down"},
+		{&batcher.FlushError{Items: 3, Err: batcher.ErrDropped},
+			"batcher: 3 items lost without an attempt: batcher: dropped for lack of room"},
 		{&batcher.CloseError[int]{Unflushed: ints(3), Unknown: ints(2), Err: context.DeadlineExceeded},
 			"batcher: closed with 3 items unflushed and 2 of unknown outcome: context deadline exceeded"},
 		{&batcher.PanicError{Value: "boom"}, "batcher: panic in user code: boom"},
