@@ -2,5 +2,5 @@
 
 package main
 
-// cpuSeconds is not implemented here; the report leaves it out.
+// cpuSeconds is not known on this system; the report leaves it out.
 func cpuSeconds() float64 { return 0 }
