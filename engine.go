@@ -50,8 +50,9 @@ type intake[T any] interface {
 	dueLocked(r Reason)
 
 	// closeLocked ends the intake: it refuses items from now on, turns away
-	// those who wait, seals what is filling, and stops the timer. It reports whether the timer has
-	// fired already, and its goroutine will call tickEnded. It is called once.
+	// those who wait, seals what is filling, and stops the timer. It reports
+	// whether the timer has fired already, so that its goroutine will call
+	// tickEnded. It is called once.
 	closeLocked() (ticking bool)
 
 	// admit lets in producers who wait for room. It takes the locks by itself.

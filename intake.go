@@ -97,8 +97,9 @@ func (b *Batcher[T]) makeRoomLocked(weight int, willWait bool) bool {
 	return true
 }
 
-// appendLocked appends what fits of items to the filling batch, at least one, and seals the batch
-// if it is full. With weights, items is a single one.
+// appendLocked appends what fits of items to the filling batch, at least one, and
+// sees to it that the batch is sealed if it is full, and becomes due if it is new.
+// With weights, items is a single one.
 func (b *Batcher[T]) appendLocked(items []T, weight int, r *Receipt) int {
 	first := len(b.items) == 0
 	n := min(len(items), b.engine.maxSize-len(b.items))
