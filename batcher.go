@@ -50,7 +50,7 @@ type Batcher[T any] struct {
 // No goroutine is started: workers run only while there is something to do, so a
 // batcher that is forgotten leaks nothing once its items are flushed.
 func New[T any](flush FlushFunc[T], opts ...Option) (*Batcher[T], error) {
-	c, faults := newConfig(opts)
+	c, faults := newConfig(forBatcher, opts)
 	if flush == nil {
 		faults = append(faults, errors.New("the flush function is nil"))
 	}

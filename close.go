@@ -31,8 +31,6 @@ func (e *engine[T]) raiseBarrier(ctx context.Context) (*barrier, error) {
 	if err := e.refusal(ctx); err != nil {
 		return nil, err
 	}
-	e.in.lock()
-	defer e.in.unlock()
 	e.mu.Lock()
 	if e.closing {
 		e.mu.Unlock()
@@ -41,7 +39,7 @@ func (e *engine[T]) raiseBarrier(ctx context.Context) (*barrier, error) {
 	b := e.epochs.raise() // before the batches are made due: none can fall between
 	e.mu.Unlock()
 	if b != nil {
-		e.in.dueLocked(ReasonFlush)
+		e.in.due(ReasonFlush)
 	}
 	return b, nil
 }
@@ -114,33 +112,48 @@ func (e *engine[T]) abort(cause error) {
 	defer e.in.unlock()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.aborted || e.queue.len == 0 && e.running.len == 0 {
+	if e.aborted || e.queue.len+e.parked.len+e.running.len == 0 {
 		return
 	}
 	e.aborted = true
 	defer e.life.cancel(ErrClosed) // before the locks are released: no attempt begins in between
-	leftovers := &CloseError[T]{Err: cause}
-	for b := range e.running.all() {
-		leftovers.Unknown = append(leftovers.Unknown, e.takeBackLocked(b)...)
-	}
-	for b := range e.queue.all() {
-		leftovers.Unflushed = append(leftovers.Unflushed, e.takeBackLocked(b)...)
-	}
-	e.queue = list[batch[T], *batch[T]]{}
-	e.running = list[batch[T], *batch[T]]{}
+	unknown := e.takeBackLocked(&e.running)
+	unflushed := append(e.takeBackLocked(&e.queue), e.takeBackLocked(&e.parked)...)
 	e.epochs.abort()
-	e.result = leftovers
+	e.result = e.in.handBack(unflushed, unknown, cause)
 	close(e.over)
 }
 
-// takeBackLocked accounts for the undecided items of b and returns them, still in
-// the batch's own slice.
-func (e *engine[T]) takeBackLocked(b *batch[T]) []T {
-	left := b.items[b.pos:]
-	e.books.returned += int64(len(left))
-	if b.fates != nil {
-		b.fates.settle(len(left), errHandedBack)
-		b.fates.announce()
+// remains are the undecided items of one batch, still in the batch's own slice.
+type remains[T any] struct {
+	of    keyed
+	items []T
+}
+
+// takeBackLocked empties a list of batches and accounts for their undecided items.
+func (e *engine[T]) takeBackLocked(l *list[batch[T], *batch[T]]) []remains[T] {
+	all := make([]remains[T], 0, l.len)
+	for b := range l.all() {
+		left := b.items[b.pos:]
+		e.books.returned += int64(len(left))
+		if b.fates != nil {
+			b.fates.settle(len(left), errHandedBack)
+			b.fates.announce()
+		}
+		all = append(all, remains[T]{b.of, left})
 	}
-	return left
+	*l = list[batch[T], *batch[T]]{}
+	return all
+}
+
+// handedBack makes the error of a Close that gave up, with copies of the items.
+func handedBack[T, E any](unflushed, unknown []remains[T], cause error, entries func(remains[T]) []E) error {
+	e := &CloseError[E]{Err: cause}
+	for _, r := range unflushed {
+		e.Unflushed = append(e.Unflushed, entries(r)...)
+	}
+	for _, r := range unknown {
+		e.Unknown = append(e.Unknown, entries(r)...)
+	}
+	return e
 }

@@ -9,17 +9,16 @@ import (
 	"time"
 )
 
-// delivery is how far a batch has come. It lives with the batch, not on the stack of
-// the worker, so that a successor can go on when the user's code has ended the
+// delivery is how far the delivery of a batch has come. It lives with the batch,
+// not on the stack of the worker, so that a successor can go on when the user's code has ended the
 // worker's goroutine: each step is entered in it before user code is called.
 //
 // items[:pos] are settled. items[pos:end] are the current piece, which attempts
 // are made at; end is the batch's unless splits have left nearer ones. Settling
-// goes from left to right, always. Only the worker writes pos, under the engine's
-// lock, and moves items, likewise.
+// goes from left to right, always. Only the worker moves items, under the engine's
+// lock. A batch that no worker has taken has no delivery.
 type delivery struct {
 	step     step
-	pos      int
 	ends     []int // the right ends of pieces that are not the batch's end, nearest last
 	attempts int   // at the current piece
 
@@ -218,13 +217,19 @@ func (e *engine[T]) sleep(d time.Duration) bool {
 
 // info describes an attempt at n items of b.
 func (e *engine[T]) info(b *batch[T], n int) Info {
-	return Info{
+	info := Info{
 		Name:       e.name,
 		Reason:     b.reason,
 		Size:       n,
 		Weight:     b.weight,
 		FirstAdded: b.firstAdded,
-		Sealed:     b.sealedAt,
-		Attempt:    b.attempts,
+		Sealed:     b.firstAdded.Add(b.filledFor),
 	}
+	if b.delivery != nil {
+		info.Attempt = b.attempts
+	}
+	if b.of != nil {
+		info.Key = b.of.boxedKey()
+	}
+	return info
 }

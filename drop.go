@@ -39,7 +39,7 @@ func (e *engine[T]) dropOldest() (d drop[T]) {
 	b := e.queue.popFront()
 	d = drop[T]{&FlushError{Items: len(b.items), Err: ErrDropped}, b}
 	e.settleLocked(b, len(b.items), d.failure)
-	e.leaveLocked(b) // and nobody is hungry, since nobody waits under this policy
+	e.leaveLocked(b)
 	return d
 }
 

@@ -24,7 +24,8 @@ type engine[T any] struct {
 	pool      pool[T]
 
 	mu      sync.Mutex                // guards the fields below; never held while waiting
-	queue   list[batch[T], *batch[T]] // oldest first; only the last one may be filling still
+	queue   list[batch[T], *batch[T]] // first come, first served; without keys, only the last one may be filling
+	parked  list[batch[T], *batch[T]] // sealed, and waiting for an earlier batch of their key to end
 	running list[batch[T], *batch[T]] // taken by a worker, not handed back yet; in the order taken
 	working int                       // worker goroutines; one with nothing to do ends
 	ticking int                       // 1 while Close waits for a timer that has fired already
@@ -46,8 +47,9 @@ type intake[T any] interface {
 	// takes the locks by itself; the batch may have been sealed meanwhile.
 	seal(b *batch[T])
 
-	// dueLocked queues all filling batches that are not queued yet.
-	dueLocked(r Reason)
+	// due sees to it that all filling batches that are not queued yet are, as
+	// soon as may be. It takes the locks by itself.
+	due(r Reason)
 
 	// closeLocked ends the intake: it refuses items from now on, turns away
 	// those who wait, seals what is filling, and stops the timer. It reports
@@ -58,12 +60,23 @@ type intake[T any] interface {
 	// admit lets in producers who wait for room. It takes the locks by itself.
 	admit()
 
+	// freedLocked tells that n items of b have met their fate. The engine's
+	// lock is held, so this takes none.
+	freedLocked(b *batch[T], n int)
+
+	// left tells that a worker is done with b, all of whose items have met
+	// their fate, and which will be recycled. No lock is held.
+	left(b *batch[T])
+
 	// heldLocked returns how many items are in filling batches, how many
 	// producers wait for room, and when the oldest of those items was accepted.
 	heldLocked() (items, waiting int, oldest time.Time)
 
 	// call calls the user's flush function.
 	call(ctx context.Context, b *batch[T], items []T) error
+
+	// handBack returns the *CloseError for what is left when Close gives up.
+	handBack(unflushed, unknown []remains[T], cause error) error
 }
 
 func (e *engine[T]) init(c *config, in intake[T], letters func(context.Context, DeadLetter[T])) {
@@ -118,15 +131,17 @@ func (e *engine[T]) enqueueLocked(b *batch[T], r Reason) {
 // seal takes ownership of b, which has got its items, and queues it unless it was.
 // The intake's lock is held.
 func (e *engine[T]) seal(b *batch[T], r Reason) {
-	b.sealedAt = time.Now()
+	b.filledFor = time.Since(b.firstAdded)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	b.filling = false
-	if b.queued {
-		b.reason = r
-	} else {
+	e.sealLocked(b, r)
+	if !b.queued {
 		e.enqueueLocked(b, r)
 	}
+}
+
+func (e *engine[T]) sealLocked(b *batch[T], r Reason) {
+	b.filling, b.reason = false, r
 	e.books.added += int64(len(b.items))
 	e.books.batches[r]++
 }
@@ -169,6 +184,7 @@ func (e *engine[T]) take() *batch[T] {
 	e.running.pushBack(b)
 	filling := b.filling
 	e.mu.Unlock()
+	e.pool.equip(b)
 	if filling {
 		e.in.seal(b)
 	}
@@ -181,11 +197,13 @@ func (e *engine[T]) release(b *batch[T]) {
 	if !b.gone {
 		e.mu.Lock()
 		if !e.aborted { // else what is in it is Close's
-			hungry = e.leaveLocked(b)
+			e.leaveLocked(b)
+			hungry = e.hungerLocked()
 		}
 		e.mu.Unlock()
 	}
 	if b.gone {
+		e.in.left(b)
 		e.pool.put(b)
 	}
 	if hungry {
@@ -193,14 +211,18 @@ func (e *engine[T]) release(b *batch[T]) {
 	}
 }
 
-// leaveLocked ends a batch, in which nothing is left to do: its place is free. It
-// reports whether admit must be called, once the lock is released.
-func (e *engine[T]) leaveLocked(b *batch[T]) (hungry bool) {
+// leaveLocked ends a batch, in which nothing is left to do: its place is free.
+func (e *engine[T]) leaveLocked(b *batch[T]) {
 	if b.listed {
 		e.running.remove(b)
 	}
 	b.gone = true
 	e.epochs.leave(b.epoch)
+}
+
+// hungerLocked reports whether admit must be called, once the lock is released,
+// since there may be room now for those who wait.
+func (e *engine[T]) hungerLocked() (hungry bool) {
 	hungry, e.hungry = e.hungry, false
 	return hungry
 }
@@ -214,8 +236,9 @@ func (e *engine[T]) settle(b *batch[T], n int, failure *FlushError) bool {
 	if settled {
 		e.settleLocked(b, n, failure)
 		if b.pos == len(b.items) && failure == nil { // else the user's dead letter handler comes
-			hungry = e.leaveLocked(b)
+			e.leaveLocked(b)
 		}
+		hungry = e.hungerLocked()
 	}
 	e.mu.Unlock()
 	if hungry {
@@ -229,6 +252,7 @@ func (e *engine[T]) settle(b *batch[T], n int, failure *FlushError) bool {
 
 func (e *engine[T]) settleLocked(b *batch[T], n int, failure *FlushError) {
 	b.pos += n
+	e.in.freedLocked(b, n)
 	var fate error
 	if failure == nil {
 		e.books.flushed += int64(n)

@@ -54,6 +54,20 @@ func (es *epochs) leave(e *epoch) {
 	es.advance()
 }
 
+// regroup moves a batch from its epoch to an earlier one, whose items it has been
+// given, and returns that. Those who wait for the earlier one now wait for the batch.
+func (es *epochs) regroup(from, to *epoch) *epoch {
+	if from.number > to.number {
+		to.batches++
+		es.leave(from)
+		return to
+	}
+	return from
+}
+
+// awaited reports whether a Flush was called since e was the current epoch.
+func (es *epochs) awaited(e *epoch) bool { return e != es.current }
+
 // advance ends the epochs, oldest first, that are closed and empty.
 func (es *epochs) advance() {
 	for es.first != es.current && es.first.batches == 0 {

@@ -32,6 +32,11 @@ var (
 	// The item was not accepted.
 	ErrNegativeWeight = errors.New("batcher: negative item weight")
 
+	// ErrBadKey is returned by a [Sharded] or a [Combiner] for a key that is
+	// not equal to itself, as NaN is, or that cannot be compared, as a slice in
+	// an interface. The item was not accepted.
+	ErrBadKey = errors.New("batcher: key that cannot be looked up")
+
 	// ErrDropped is the cause of death of an item that was accepted and then
 	// dropped under [DropNewest] or [DropOldest].
 	ErrDropped = errors.New("batcher: dropped for lack of room")

@@ -27,14 +27,17 @@ const (
 	ReasonFlush
 	// ReasonClose: Close was called.
 	ReasonClose
+	// ReasonBudget: producers found no room under [WithMaxPending] or
+	// [WithMaxPendingPerKey], and the batch held part of it.
+	ReasonBudget
 
 	reasonCount = iota + 1
 )
 
-var reasonNames = [reasonCount]string{"none", "size", "weight", "delay", "eager", "flush", "close"}
+var reasonNames = [reasonCount]string{"none", "size", "weight", "delay", "eager", "flush", "close", "budget"}
 
 // String returns the reason in lower case: "size", "weight", "delay", "eager",
-// "flush" or "close". It is the value that dashboards expect in the label
+// "flush", "close" or "budget". It is the value that dashboards expect in the label
 // "reason".
 func (r Reason) String() string {
 	if int(r) < len(reasonNames) {

@@ -167,7 +167,9 @@ func (b *Batcher[T]) seal(due *batch[T]) {
 	}
 }
 
-func (b *Batcher[T]) dueLocked(r Reason) {
+func (b *Batcher[T]) due(r Reason) {
+	acquire(&b.mu)
+	defer b.mu.Unlock()
 	if b.open != nil && !b.open.queued {
 		b.engine.enqueue(b.open, r)
 	}
@@ -191,8 +193,16 @@ func (b *Batcher[T]) heldLocked() (items, waiting int, oldest time.Time) {
 	return len(b.items), b.line.len, oldest
 }
 
+// Neither room nor order depends on single items or on keys here.
+func (b *Batcher[T]) freedLocked(*batch[T], int) {}
+func (b *Batcher[T]) left(*batch[T])             {}
+
 func (b *Batcher[T]) call(ctx context.Context, _ *batch[T], items []T) error {
 	return b.flushFunc(ctx, items)
+}
+
+func (b *Batcher[T]) handBack(unflushed, unknown []remains[T], cause error) error {
+	return handedBack(unflushed, unknown, cause, func(r remains[T]) []T { return r.items })
 }
 
 // acquire takes mu. It tries for a moment before it waits in line: with many

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"runtime"
 	"time"
 )
 
@@ -51,7 +52,20 @@ func (p Overflow) String() string {
 const (
 	maxWorkers    = 1 << 16
 	maxQueueDepth = 1 << 24
+	maxLanes      = 1 << 12
+	maxShards     = 1 << 16
 )
+
+// frontEnd is one of the kinds of batcher, which do not take all the same options.
+type frontEnd uint8
+
+const (
+	forBatcher frontEnd = 1 << iota
+	forSharded
+	forCombiner
+)
+
+var constructors = map[frontEnd]string{forBatcher: "New", forSharded: "NewSharded", forCombiner: "NewCombiner"}
 
 // config holds what the options said. Functions of T are kept as any until New
 // knows T.
@@ -72,15 +86,21 @@ type config struct {
 	deadLetter   any // func(context.Context, DeadLetter[T])
 	reuse        bool
 	base         context.Context
+	lanes        int
+	shards       int // 0 until defaulted, see shardsSet
+	maxPending   int
+	maxPerKey    int // 0: no bound
+	foldBack     bool
 	name         string
 	logger       *slog.Logger
 	hooks        []Hooks
 
-	queueDepthSet, weightSet, retryIfSet, loggerSet bool
+	queueDepthSet, weightSet, retryIfSet, loggerSet  bool
+	lanesSet, shardsSet, maxPendingSet, maxPerKeySet bool
 }
 
 // newConfig returns the defaults with opts applied, and what is wrong with it.
-func newConfig(opts []Option) (*config, []error) {
+func newConfig(kind frontEnd, opts []Option) (*config, []error) {
 	c := &config{
 		maxSize:      500,                    // a multi-row INSERT or COPY is near its best from here on
 		maxDelay:     100 * time.Millisecond, // below what a person notices
@@ -90,6 +110,8 @@ func newConfig(opts []Option) (*config, []error) {
 		maxAttempts:  1,
 		reuse:        true,
 		base:         context.Background(),
+		lanes:        1,
+		maxPending:   100_000,
 	}
 	var faults []error
 	for i, opt := range opts {
@@ -102,7 +124,35 @@ func newConfig(opts []Option) (*config, []error) {
 	if !c.queueDepthSet {
 		c.queueDepth = 2 * c.workers // one batch ready for each worker, one being filled behind it
 	}
+	if !c.shardsSet {
+		c.shards = 4 * runtime.GOMAXPROCS(0) // two goroutines seldom meet
+	}
+	faults = append(faults, c.misplaced(kind)...)
 	return c, append(faults, c.faults()...)
+}
+
+// misplaced lists the options that this kind of batcher does not take.
+func (c *config) misplaced(kind frontEnd) []error {
+	var faults []error
+	for _, o := range []struct {
+		name  string
+		given bool
+		takes frontEnd
+		why   string
+	}{
+		{"WithMaxWeight", c.weightSet, forBatcher | forSharded, "a combined value would change its weight"},
+		{"WithQueueDepth", c.queueDepthSet, forBatcher | forCombiner, "its bound is WithMaxPending"},
+		{"WithLanes", c.lanesSet, forBatcher, "its keys are spread over WithShards"},
+		{"WithShards", c.shardsSet, forSharded | forCombiner, "it has no keys"},
+		{"WithMaxPending", c.maxPendingSet, forSharded, "its bound is WithQueueDepth"},
+		{"WithMaxPendingPerKey", c.maxPerKeySet, forSharded, "it has no batches per key"},
+		{"WithFoldBack", c.foldBack, forCombiner, "its items cannot be combined"},
+	} {
+		if o.given && o.takes&kind == 0 {
+			faults = append(faults, fmt.Errorf("%s: not an option of %s: %s", o.name, constructors[kind], o.why))
+		}
+	}
+	return faults
 }
 
 // faults lists everything that is wrong with c, as far as it can be told without T.
@@ -126,6 +176,15 @@ func (c *config) faults() []error {
 	fault(c.maxAttempts < 1, "WithRetry(%d): attempts must be at least 1 (the first one counts)", c.maxAttempts)
 	fault(c.maxAttempts > 1 && c.backoff == nil, "WithRetry(%d): the Backoff is nil", c.maxAttempts)
 	fault(c.retryIfSet && c.retryIf == nil, "WithRetryIf: the function is nil")
+	fault(c.lanes < 1 || c.lanes > maxLanes, "WithLanes(%d): must be from 1 to %d", c.lanes, maxLanes)
+	fault(c.lanes > 1 && c.eager, "WithLanes(%d) and WithEager: items cannot both gather in lanes and be due at once", c.lanes)
+	fault(c.shardsSet && (c.shards < 1 || c.shards > maxShards),
+		"WithShards(%d): must be from 1 to %d", c.shards, maxShards)
+	fault(c.maxPending < 1, "WithMaxPending(%d): must be at least 1", c.maxPending)
+	fault(c.maxPerKeySet && c.maxPerKey < 1, "WithMaxPendingPerKey(%d): must be at least 1", c.maxPerKey)
+	fault(c.maxPerKey > c.maxPending && c.maxPending > 0,
+		"WithMaxPendingPerKey(%d): more than WithMaxPending(%d) allows for all keys", c.maxPerKey, c.maxPending)
+	fault(c.foldBack && c.backoff == nil, "WithFoldBack: needs WithRetry with a Backoff, which gives the pauses")
 	fault(c.base == nil, "WithBaseContext: the context is nil")
 	fault(c.loggerSet && c.logger == nil, "WithLogger: the logger is nil")
 	return faults
@@ -258,6 +317,56 @@ func WithBisect() Option { return func(c *config) { c.bisect = true } }
 func WithDeadLetter[T any](handle func(ctx context.Context, letter DeadLetter[T])) Option {
 	return func(c *config) { c.deadLetter = handle }
 }
+
+// WithLanes spreads Add over n separately locked lanes, for many producers on many
+// cores: each gathers a small chunk of items, and only a full chunk goes on to the
+// batch, in one go. A goroutine stays on its lane. The price is order: there is none
+// between items that took different lanes, so none that a user could rely on (P2).
+// From 1, no lanes, to 4096, rounded up to a power of two; default 1. About the
+// number of cores is enough. Only [New] takes it, and not together with [WithEager].
+//
+// Chunks are small against MaxSize, so that all of them hold at most half a batch,
+// and with a small MaxSize there are fewer lanes, or none. What is in
+// them is held in addition to the bound under "Waiting for room". A batch is sealed by
+// size when the items that have left the lanes fill it. Add puts an item into a lane
+// as long as there is room in it, whatever [WithOverflow] says. Items with a weight, Submit, AddWait, TryAdd and
+// AddAll do not use the lanes. All other promises hold unchanged.
+func WithLanes(n int) Option { return func(c *config) { c.lanes, c.lanesSet = n, true } }
+
+// WithShards sets over how many locks the keys of a [Sharded] or a [Combiner] are
+// spread. Keys of different shards do not wait for one another. From 1 to 65536,
+// rounded up to a power of two; default four times GOMAXPROCS. It changes nothing but
+// speed.
+func WithShards(n int) Option { return func(c *config) { c.shards, c.shardsSet = n, true } }
+
+// WithMaxPending bounds the items that a [Sharded] holds, over all keys, from being
+// accepted to having met their fate. Beyond it, [WithOverflow] decides. When the
+// budget is used up, the oldest batches that are still filling are sealed for
+// [ReasonBudget] as workers become free, rather than left to hold it. At least 1;
+// default 100 000.
+func WithMaxPending(n int) Option {
+	return func(c *config) { c.maxPending, c.maxPendingSet = n, true }
+}
+
+// WithMaxPendingPerKey bounds the items that a [Sharded] holds of one key, so that
+// one tenant cannot use up the budget of all. Beyond it, [WithOverflow] decides, for
+// this key alone. At least 1, at most [WithMaxPending]; default off.
+func WithMaxPendingPerKey(n int) Option {
+	return func(c *config) { c.maxPerKey, c.maxPerKeySet = n, true }
+}
+
+// WithFoldBack makes a [Combiner] put a batch that is out of attempts back instead
+// of giving it up: after the pause, its values are combined into the batch that is
+// filling now, newer ones on top, and travel with that. So no value is given up just
+// because a sink is down for long. Permanent failures are given up as ever.
+//
+// While other sealed batches wait, or the filling one has no place for all the keys,
+// the failed batch is tried again as it is: older values never overtake newer ones.
+// Attempts and their pauses go on counting, so that the Backoff grows. It needs
+// [WithRetry] with a Backoff: WithRetry(1, backoff) folds back after every failure.
+// Flush and Close wait for values that were folded back too, if need be until their
+// context ends. Default off.
+func WithFoldBack() Option { return func(c *config) { c.foldBack = true } }
 
 // WithoutReuse gives the flush function a fresh slice every time, which it may
 // keep. The cost is one allocation of the size of the batch per attempt. By

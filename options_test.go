@@ -193,7 +193,7 @@ func TestP3_F36_WeightsAreBoundedAndBadOnesRefused(t *testing.T) {
 	s := finish(t, b)
 	assert.Equal(t, [][]int{{6}, {5, 5}, {0, 0, 0, 0}, {0, 10}, {1}}, sink.seen())
 	assert.EqualValues(t, 10, s.Added)
-	assert.Equal(t, [7]int64{batcher.ReasonSize: 1, batcher.ReasonWeight: 3, batcher.ReasonClose: 1}, [7]int64(s.Batches))
+	assert.Equal(t, [8]int64{batcher.ReasonSize: 1, batcher.ReasonWeight: 3, batcher.ReasonClose: 1}, [8]int64(s.Batches))
 	require.ErrorIs(t, b.Add(ctx, 11), batcher.ErrClosed, "ErrClosed wins over the others")
 }
 

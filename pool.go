@@ -19,14 +19,17 @@ import (
 //
 // Close, when it gives up, and Stats read it under all the locks.
 type batch[T any] struct {
-	links[batch[T]] // in the engine's queue or among the running, under the engine's lock
+	links[batch[T]] // in one of the engine's lists, under the engine's lock
 
-	items      []T // as accepted; the intake has them while it is filling. Zero beyond len
+	items      []T // as accepted; the intake may have them while it is filling. Zero beyond len
+	pos        int // items[:pos] are settled; written by the worker, under the engine's lock
 	weight     int
 	firstAdded time.Time
-	sealedAt   time.Time
+	filledFor  time.Duration // from firstAdded until it was sealed
 	epoch      *epoch
-	fates      *fates // nil if nobody has a receipt
+	fates      *fates    // nil if nobody has a receipt
+	of         keyed     // whose items these are; nil without keys
+	next       *batch[T] // of the same key; the intake's
 
 	// Written under the intake's and the engine's lock, so read under either.
 	filling bool   // the intake may still add to it
@@ -35,7 +38,12 @@ type batch[T any] struct {
 
 	gone bool // out of the engine's lists and its epoch; the owner's
 
-	delivery // the worker's
+	*delivery // the worker's, while it has the batch
+}
+
+// keyed is what a batch belongs to, where batches have keys.
+type keyed interface {
+	boxedKey() any
 }
 
 func (b *batch[T]) linked() *links[batch[T]] { return &b.links }
@@ -44,9 +52,10 @@ func (b *batch[T]) linked() *links[batch[T]] { return &b.links }
 // has its own: what is in it goes when the batcher goes, and the garbage collector
 // empties it when it is idle.
 type pool[T any] struct {
-	batches sync.Pool    // of *batch[T], blank but for the capacity of items
-	loans   sync.Pool    // of *loan[T], cleared
-	usual   atomic.Int64 // a slowly falling maximum of the sizes of recent batches
+	batches    sync.Pool    // of *batch[T], blank but for the capacity of items
+	deliveries sync.Pool    // of *delivery, blank but for the capacity of ends
+	loans      sync.Pool    // of *loan[T], cleared
+	usual      atomic.Int64 // a slowly falling maximum of the sizes of recent batches
 }
 
 // loan is a slice lent to the flush function for one attempt.
@@ -63,16 +72,28 @@ func (p *pool[T]) get() *batch[T] {
 	return new(batch[T])
 }
 
+// equip gives b what its delivery needs.
+func (p *pool[T]) equip(b *batch[T]) {
+	var ok bool
+	if b.delivery, ok = p.deliveries.Get().(*delivery); !ok {
+		b.delivery = new(delivery)
+	}
+}
+
 // put takes ownership of b, forgets everything in it, and keeps its buffer
 // unless that is far larger than what is usual now.
 func (p *pool[T]) put(b *batch[T]) {
 	p.note(len(b.items))
+	if d := b.delivery; d != nil {
+		*d = delivery{ends: d.ends[:0]}
+		p.deliveries.Put(d)
+	}
 	items := b.items
 	clear(items)
 	if !p.worthKeeping(cap(items)) {
 		items = nil
 	}
-	*b = batch[T]{items: items[:0], delivery: delivery{ends: b.ends[:0]}}
+	*b = batch[T]{items: items[:0]}
 	p.batches.Put(b)
 }
 

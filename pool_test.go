@@ -63,9 +63,11 @@ func TestF37_ABatchThatGrewTooLargeGoesBackWithoutItsBuffer(t *testing.T) {
 func TestABatchGoesBackBlank(t *testing.T) {
 	var p pool[int]
 	b := &batch[int]{items: []int{1, 2, 3}, weight: 7, reason: ReasonSize, queued: true, gone: true, fates: &fates{}}
+	p.equip(b)
 	b.pos, b.err, b.attempts, b.ends = 3, ErrGoexit, 2, []int{2}
-	items, ends := b.items, b.ends
+	items, d := b.items, b.delivery
 	p.put(b)
-	assert.Equal(t, &batch[int]{items: items[:0], delivery: delivery{ends: ends[:0]}}, b)
+	assert.Equal(t, &batch[int]{items: items[:0]}, b)
+	assert.Equal(t, &delivery{ends: d.ends[:0]}, d)
 	assert.Equal(t, []int{0, 0, 0}, items)
 }

@@ -6,16 +6,22 @@ import "time"
 
 // Stats is a consistent snapshot of a batcher. At every moment,
 //
-//	Added = Flushed + Failed + Dropped + Returned + Pending.
+//	Added = Flushed + Failed + Dropped + Returned + Folded + Pending.
 //
-// Counters never decrease.
+// Counters never decrease. For a [Combiner], an item is an entry: a key of a batch,
+// with all the values that were combined under it.
 type Stats struct {
 	Added    int64 // items accepted
 	Flushed  int64 // items that the flush function has taken
 	Failed   int64 // items given up: the flush function failed them for good
 	Dropped  int64 // items dropped under DropNewest or DropOldest
 	Returned int64 // items handed back by Close
+	Folded   int64 // entries that WithFoldBack has put back; 0 without it
 	Pending  int64 // items held now
+
+	// Merged counts the values that a Combiner has combined into an entry
+	// that was there already. They are not in Added.
+	Merged int64
 
 	Retries int64 // attempts that followed a failed one; those after a split do not count
 
@@ -37,6 +43,7 @@ type BatchCounts [reasonCount]int64
 // length of the filling batch says it.
 type books struct {
 	added, flushed, failed, dropped, returned int64
+	folded, merged                            int64
 	retries                                   int64
 	batches                                   BatchCounts
 }
@@ -63,13 +70,15 @@ func (e *engine[T]) stats() Stats {
 		Failed:     k.failed,
 		Dropped:    k.dropped,
 		Returned:   k.returned,
+		Folded:     k.folded,
+		Merged:     k.merged,
 		Retries:    k.retries,
 		Batches:    k.batches,
-		QueueDepth: e.queue.len,
+		QueueDepth: e.queue.len + e.parked.len,
 		Running:    e.running.len,
 		Waiting:    waiting,
 	}
-	s.Pending = s.Added - s.Flushed - s.Failed - s.Dropped - s.Returned
+	s.Pending = s.Added - s.Flushed - s.Failed - s.Dropped - s.Returned - s.Folded
 	if s.Pending > 0 {
 		s.OldestAge = e.oldestAgeLocked(oldest)
 	}
