@@ -8,6 +8,7 @@ import "slices"
 type drop[T any] struct {
 	failure *FlushError // nil if nothing was dropped
 	batch   *batch[T]   // nil if it was the new items
+	key     any         // of the new items
 }
 
 // dropLocked drops all of items, or, under DropOldest, drops the oldest waiting batch
@@ -21,10 +22,16 @@ func (b *Batcher[T]) dropLocked(items []T, weight int, p Overflow, r *Receipt) (
 	}
 	d.failure = b.engine.dropNewest(len(items))
 	if r != nil {
-		*r = Receipt{fates: &fates{life: b.engine.life}}
-		r.fates.settle(1, d.failure)
+		*r = b.engine.receiptOf(d.failure)
 	}
 	return len(items), d
+}
+
+// receiptOf returns the receipt of an item that has met its fate at once.
+func (e *engine[T]) receiptOf(fate error) Receipt {
+	f := &fates{life: e.life}
+	f.settle(1, fate)
+	return Receipt{fates: f}
 }
 
 // dropOldest drops the oldest batch that waits for a worker, unless there is room
@@ -37,10 +44,49 @@ func (e *engine[T]) dropOldest() (d drop[T]) {
 		return d
 	}
 	b := e.queue.popFront()
-	d = drop[T]{&FlushError{Items: len(b.items), Err: ErrDropped}, b}
-	e.settleLocked(b, len(b.items), d.failure)
+	return e.dropLocked(b)
+}
+
+// evict takes a batch out of the queue, or out of the parked, for drop. It reports
+// false if a worker has been quicker.
+func (e *engine[T]) evict(b *batch[T], parked bool) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case parked:
+		e.parked.remove(b)
+	case b.taken:
+		return false
+	default:
+		e.queue.remove(b)
+	}
+	return true
+}
+
+// evictOldest is evict for the oldest batch next in line; nil if there is none.
+func (e *engine[T]) evictOldest() *batch[T] {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	q, p := e.queue.first, e.parked.first
+	if p != nil && (q == nil || p.firstAdded.Before(q.firstAdded)) {
+		return e.parked.popFront()
+	}
+	return e.queue.popFront()
+}
+
+// drop drops a batch that was evicted. The intake's locks are held.
+func (e *engine[T]) drop(b *batch[T]) drop[T] {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.dropLocked(b)
+}
+
+// dropLocked drops a batch that is in no list.
+func (e *engine[T]) dropLocked(b *batch[T]) drop[T] {
+	failure := &FlushError{Items: len(b.items), Err: ErrDropped}
+	e.settleLocked(b, len(b.items), failure)
 	e.leaveLocked(b)
-	return d
+	return drop[T]{failure: failure, batch: b}
 }
 
 // dropNewest accounts for n new items, which are accepted and dropped in one step,
@@ -58,7 +104,7 @@ func (e *engine[T]) dropNewest(n int) *FlushError {
 func (e *engine[T]) mourn(d drop[T], items []T) {
 	b := d.batch
 	if b == nil {
-		letter := DeadLetter[T]{Err: d.failure.Err, Info: Info{Name: e.name, Size: len(items)}}
+		letter := DeadLetter[T]{Err: d.failure.Err, Info: Info{Name: e.name, Size: len(items), Key: d.key}}
 		if e.letters != nil {
 			letter.Items = slices.Clone(items)
 		}
@@ -69,6 +115,9 @@ func (e *engine[T]) mourn(d drop[T], items []T) {
 		b.fates.announce()
 	}
 	letter := e.letter(b, b.items, d.failure)
-	e.pool.put(b)
+	if d.key != nil {
+		letter.Info.Key = d.key
+	}
+	e.recycle(b)
 	e.deadLetter(letter, d.failure)
 }

@@ -39,9 +39,8 @@ type engine[T any] struct {
 
 // intake is what the engine needs to know of the front end that feeds it.
 type intake[T any] interface {
-	// lock takes all locks that guard filling batches; unlock releases them.
-	lock()
-	unlock()
+	// All locks that guard filling batches.
+	locks
 
 	// seal ends the filling of a queued batch that a worker has taken. It
 	// takes the locks by itself; the batch may have been sealed meanwhile.
@@ -57,15 +56,17 @@ type intake[T any] interface {
 	// tickEnded. It is called once.
 	closeLocked() (ticking bool)
 
-	// admit lets in producers who wait for room. It takes the locks by itself.
-	admit()
+	// admit lets in producers who wait for room, after some of b's items have met
+	// their fate. It takes the locks by itself.
+	admit(b *batch[T])
 
-	// freedLocked tells that n items of b have met their fate. The engine's
-	// lock is held, so this takes none.
-	freedLocked(b *batch[T], n int)
+	// freedLocked tells that n items of b have met their fate, and reports
+	// whether admit must be called for that even if the engine is not hungry.
+	// The engine's lock is held, so this takes none.
+	freedLocked(b *batch[T], n int) (hungry bool)
 
-	// left tells that a worker is done with b, all of whose items have met
-	// their fate, and which will be recycled. No lock is held.
+	// left tells that b, all of whose items have met their fate, is about to be
+	// recycled. No lock is held.
 	left(b *batch[T])
 
 	// heldLocked returns how many items are in filling batches, how many
@@ -77,6 +78,12 @@ type intake[T any] interface {
 
 	// handBack returns the *CloseError for what is left when Close gives up.
 	handBack(unflushed, unknown []remains[T], cause error) error
+}
+
+// locks are one lock, or several that are always taken in the same order.
+type locks interface {
+	lock()
+	unlock()
 }
 
 func (e *engine[T]) init(c *config, in intake[T], letters func(context.Context, DeadLetter[T])) {
@@ -140,6 +147,34 @@ func (e *engine[T]) seal(b *batch[T], r Reason) {
 	}
 }
 
+// park is seal for a batch that must wait until unpark, behind another one of its
+// key. The intake's lock is held.
+func (e *engine[T]) park(b *batch[T], r Reason) {
+	b.filledFor = time.Since(b.firstAdded)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sealLocked(b, r)
+	e.parked.pushBack(b)
+}
+
+// unpark queues a parked batch. The intake's lock is held.
+func (e *engine[T]) unpark(b *batch[T]) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.aborted { // it was handed back
+		return
+	}
+	e.parked.remove(b)
+	e.enqueueLocked(b, b.reason)
+}
+
+// occupied reports whether every worker has a batch, or will have one at once.
+func (e *engine[T]) occupied() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.queue.len+e.running.len >= e.workers
+}
+
 func (e *engine[T]) sealLocked(b *batch[T], r Reason) {
 	b.filling, b.reason = false, r
 	e.books.added += int64(len(b.items))
@@ -182,6 +217,7 @@ func (e *engine[T]) take() *batch[T] {
 		return nil
 	}
 	e.running.pushBack(b)
+	b.taken = true
 	filling := b.filling
 	e.mu.Unlock()
 	e.pool.equip(b)
@@ -202,13 +238,19 @@ func (e *engine[T]) release(b *batch[T]) {
 		}
 		e.mu.Unlock()
 	}
-	if b.gone {
-		e.in.left(b)
-		e.pool.put(b)
-	}
 	if hungry {
-		e.in.admit()
+		e.in.admit(b)
 	}
+	if b.gone {
+		e.recycle(b)
+	}
+}
+
+// recycle takes ownership of a batch that is gone.
+func (e *engine[T]) recycle(b *batch[T]) {
+	e.pool.note(len(b.items))
+	e.in.left(b)
+	e.pool.put(b)
 }
 
 // leaveLocked ends a batch, in which nothing is left to do: its place is free.
@@ -234,15 +276,15 @@ func (e *engine[T]) settle(b *batch[T], n int, failure *FlushError) bool {
 	e.mu.Lock()
 	settled := !e.aborted
 	if settled {
-		e.settleLocked(b, n, failure)
+		hungry = e.settleLocked(b, n, failure)
 		if b.pos == len(b.items) && failure == nil { // else the user's dead letter handler comes
 			e.leaveLocked(b)
+			hungry = e.hungerLocked() || hungry
 		}
-		hungry = e.hungerLocked()
 	}
 	e.mu.Unlock()
 	if hungry {
-		e.in.admit()
+		e.in.admit(b)
 	}
 	if settled && b.fates != nil {
 		b.fates.announce()
@@ -250,9 +292,10 @@ func (e *engine[T]) settle(b *batch[T], n int, failure *FlushError) bool {
 	return settled
 }
 
-func (e *engine[T]) settleLocked(b *batch[T], n int, failure *FlushError) {
+// settleLocked is settle without its consequences. It reports whether the intake wants
+// to admit producers.
+func (e *engine[T]) settleLocked(b *batch[T], n int, failure *FlushError) (hungry bool) {
 	b.pos += n
-	e.in.freedLocked(b, n)
 	var fate error
 	if failure == nil {
 		e.books.flushed += int64(n)
@@ -264,6 +307,7 @@ func (e *engine[T]) settleLocked(b *batch[T], n int, failure *FlushError) {
 	if b.fates != nil {
 		b.fates.settle(n, fate)
 	}
+	return e.in.freedLocked(b, n)
 }
 
 // finishIfIdleLocked ends Close's wait once nothing is left to do.

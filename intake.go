@@ -38,7 +38,7 @@ func (b *Batcher[T]) accept(ctx context.Context, items []T, p Overflow, r *Recei
 	if b.weigh != nil && len(items) > 0 {
 		items = items[:1]
 	}
-	weight, unfit := b.examine(ctx, items)
+	weight, unfit := examine(ctx, items, b.weigh, b.engine.maxWeight)
 	var lost drop[T]
 	acquire(&b.mu)
 	n, err = b.tryAcceptLocked(items, weight, unfit, r, false)
@@ -137,18 +137,18 @@ func (b *Batcher[T]) sealLocked(reason Reason) {
 
 // examine returns the weight of a single item, or why it is not to be accepted. It
 // calls methods of ctx and weigh, which are the user's: before any lock is taken.
-func (b *Batcher[T]) examine(ctx context.Context, items []T) (weight int, unfit error) {
+func examine[T any](ctx context.Context, items []T, weigh func(T) int, most int) (weight int, unfit error) {
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
-	if b.weigh == nil || len(items) == 0 {
+	if weigh == nil || len(items) == 0 {
 		return 0, nil
 	}
-	weight = b.weigh(items[0])
+	weight = weigh(items[0])
 	switch {
 	case weight < 0:
 		return 0, ErrNegativeWeight
-	case weight > b.engine.maxWeight:
+	case weight > most:
 		return 0, ErrTooHeavy
 	}
 	return weight, nil
@@ -194,8 +194,8 @@ func (b *Batcher[T]) heldLocked() (items, waiting int, oldest time.Time) {
 }
 
 // Neither room nor order depends on single items or on keys here.
-func (b *Batcher[T]) freedLocked(*batch[T], int) {}
-func (b *Batcher[T]) left(*batch[T])             {}
+func (b *Batcher[T]) freedLocked(*batch[T], int) bool { return false }
+func (b *Batcher[T]) left(*batch[T])                  {}
 
 func (b *Batcher[T]) call(ctx context.Context, _ *batch[T], items []T) error {
 	return b.flushFunc(ctx, items)

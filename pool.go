@@ -33,10 +33,11 @@ type batch[T any] struct {
 
 	// Written under the intake's and the engine's lock, so read under either.
 	filling bool   // the intake may still add to it
-	queued  bool   // it is in the queue, or a worker has taken it
+	queued  bool   // it is in the queue, or was
 	reason  Reason // why it was queued, then why it was sealed
 
-	gone bool // out of the engine's lists and its epoch; the owner's
+	taken bool // a worker has taken it from the queue; under the engine's lock
+	gone  bool // out of the engine's lists and its epoch; the owner's
 
 	*delivery // the worker's, while it has the batch
 }
@@ -83,7 +84,6 @@ func (p *pool[T]) equip(b *batch[T]) {
 // put takes ownership of b, forgets everything in it, and keeps its buffer
 // unless that is far larger than what is usual now.
 func (p *pool[T]) put(b *batch[T]) {
-	p.note(len(b.items))
 	if d := b.delivery; d != nil {
 		*d = delivery{ends: d.ends[:0]}
 		p.deliveries.Put(d)

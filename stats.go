@@ -85,13 +85,13 @@ func (e *engine[T]) stats() Stats {
 	return s
 }
 
-// oldestAgeLocked returns the age of the oldest batch held, given when the filling
-// one began.
+// oldestAgeLocked returns the age of the oldest batch held, given when the oldest
+// filling one began. Batches are taken in the order of their age, unless they have keys.
 func (e *engine[T]) oldestAgeLocked(oldest time.Time) time.Duration {
-	if b := e.running.first; b != nil { // batches are taken in the order of their age
-		oldest = b.firstAdded
-	} else if b := e.queue.first; b != nil {
-		oldest = b.firstAdded
+	for _, b := range []*batch[T]{e.running.first, e.queue.first, e.parked.first} {
+		if b != nil && (oldest.IsZero() || b.firstAdded.Before(oldest)) {
+			oldest = b.firstAdded
+		}
 	}
 	return time.Since(oldest)
 }

@@ -26,12 +26,13 @@ func (w *waiter[T]) linked() *links[waiter[T]] { return &w.links }
 // line is the waiting producers in the order of their arrival. The intake's lock
 // guards it, but for the pool.
 //
-// As long as somebody waits there is no filling batch, since nobody waits while
-// there is one with room. So those who come later cannot pass by appending to it;
+// In a Batcher, as long as somebody waits there is no filling batch, since nobody waits
+// while there is one with room. So those who come later cannot pass by appending to it;
 // and they do not open one: they join the line.
 type line[T any] struct {
 	list[waiter[T], *waiter[T]]
-	pool sync.Pool // of *waiter[T], blank but for over and the capacity of items
+	pool  sync.Pool // of *waiter[T], blank but for over and the capacity of items
+	total *int      // if not nil: of the waiters in several lines
 }
 
 // join puts a producer at the end of the line.
@@ -46,14 +47,37 @@ func (l *line[T]) join(items []T, weight int, wantsReceipt bool) *waiter[T] {
 		w.receipt = &w.own
 	}
 	l.pushBack(w)
+	if l.total != nil {
+		*l.total++
+	}
 	return w
 }
 
 // end takes w out of the line, let in, or turned away with err.
 func (l *line[T]) end(w *waiter[T], err error) {
 	l.remove(w)
+	if l.total != nil {
+		*l.total--
+	}
 	w.err = err
 	w.over <- struct{}{}
+}
+
+// await waits until w is out of the line, and takes it out itself if ctx ends first.
+// The locks are those that guard the line; none is held.
+func (l *line[T]) await(ctx context.Context, w *waiter[T], guard locks) {
+	select {
+	case <-w.over:
+		return
+	case <-ctx.Done():
+	}
+	cause := context.Cause(ctx)
+	guard.lock()
+	if w.listed {
+		l.end(w, cause)
+	}
+	guard.unlock()
+	<-w.over
 }
 
 // put takes ownership of w, which is out of the line and has been told so.
@@ -79,17 +103,7 @@ func (b *Batcher[T]) wait(ctx context.Context, items []T, weight int, r *Receipt
 	w := b.line.join(items[:min(len(items), b.engine.maxSize)], weight, r != nil)
 	b.mu.Unlock()
 
-	select {
-	case <-w.over:
-	case <-ctx.Done():
-		cause := context.Cause(ctx)
-		acquire(&b.mu)
-		if w.listed {
-			b.line.end(w, cause)
-		}
-		b.mu.Unlock()
-		<-w.over
-	}
+	b.line.await(ctx, w, b)
 	n, err = w.accepted, w.err
 	if r != nil {
 		*r = w.own
@@ -100,7 +114,7 @@ func (b *Batcher[T]) wait(ctx context.Context, items []T, weight int, r *Receipt
 
 // admit lets in those who wait, as far as there is room. The engine calls it
 // when there may be.
-func (b *Batcher[T]) admit() {
+func (b *Batcher[T]) admit(*batch[T]) {
 	for b.admitBatch() { // the lock is released in between
 	}
 }
