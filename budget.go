@@ -36,14 +36,14 @@ func (s *Sharded[K, T]) addToFilling(key K, item T) bool {
 	}
 	defer sh.mu.Unlock()
 	sl := sh.slots[key]
-	if sl == nil || sl.filling == nil || sh.crowded {
+	if sl == nil || sh.crowded {
 		return false
 	}
-	b := sl.filling
-	if n := len(b.items); n == cap(b.items) || n+1 >= s.engine.maxSize || s.claim(1) == 0 {
+	n := len(sl.items)
+	if n == 0 || n == cap(sl.items) || n+1 >= s.engine.maxSize || s.claim(1) == 0 {
 		return false
 	}
-	b.items = append(b.items, item)
+	sl.items = append(sl.items, item)
 	sh.filling++
 	return true
 }
@@ -125,11 +125,11 @@ func (s *Sharded[K, T]) tryLocked(sh *shard[K, T], o *offer[K, T]) (n int, short
 		return 0, noShortage, nil
 	}
 	sl := sh.slots[o.key]
-	n = len(o.items)
-	if sl != nil && sl.filling != nil {
-		n = min(n, s.engine.maxSize-len(sl.filling.items))
+	n = s.engine.maxSize
+	if sl != nil {
+		n -= len(sl.items)
 	}
-	n = min(n, s.engine.maxSize)
+	n = min(n, len(o.items))
 	if !o.reserved {
 		n = min(n, s.placesLocked(sl))
 	}
@@ -190,7 +190,7 @@ func (s *Sharded[K, T]) reserveLocked(sl *slot[K, T], n int) {
 func (s *Sharded[K, T]) relieveLocked(sh *shard[K, T], o *offer[K, T], short shortage) {
 	if short == ofAll {
 		s.relieveAllLocked()
-	} else if sl := sh.slots[o.key]; sl != nil && sl.listed {
+	} else if sl := sh.slots[o.key]; sl != nil && sl.listed() {
 		s.dueLocked(sh, sl, ReasonBudget)
 	}
 }
@@ -213,7 +213,7 @@ func (s *Sharded[K, T]) oldestLocked() (in *shard[K, T], oldest *slot[K, T]) {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		if sl := sh.young.first; sl != nil &&
-			(oldest == nil || sl.filling.firstAdded.Before(oldest.filling.firstAdded)) {
+			(oldest == nil || sl.firstAdded.Before(oldest.firstAdded)) {
 			in, oldest = sh, sl
 		}
 	}

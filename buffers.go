@@ -5,6 +5,7 @@ package batcher
 import (
 	"math/bits"
 	"sync"
+	"unsafe"
 )
 
 // buffers recycles slices by size, where one key has a thousand items and the next
@@ -24,8 +25,13 @@ func (p *buffers[T]) grow(items []T, n int) []T {
 	return grown
 }
 
-// get returns an empty slice with a capacity of at least n, from 1 on.
+// get returns an empty slice with a capacity of at least n, from 1 on, and of 32
+// bytes: what comes next is often one more.
 func (p *buffers[T]) get(n int) []T {
+	var item T
+	if size := int(unsafe.Sizeof(item)); size > 0 {
+		n = max(n, 32/size)
+	}
 	class := bits.Len(uint(n - 1))
 	l, ok := p.ofSize[class].Get().(*loan[T])
 	if !ok {

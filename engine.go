@@ -111,6 +111,14 @@ func (e *engine[T]) open(willWait bool) *batch[T] {
 	return b
 }
 
+// joinEpoch is open for a batch whose items are bounded otherwise, and which is made
+// only when it is queued.
+func (e *engine[T]) joinEpoch() *epoch {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.epochs.join()
+}
+
 // roomLocked reports whether another batch may be opened. A batch that an idle
 // worker is about to take does not count as waiting, so the answer does not
 // depend on how fast goroutines start.
@@ -255,7 +263,7 @@ func (e *engine[T]) recycle(b *batch[T]) {
 
 // leaveLocked ends a batch, in which nothing is left to do: its place is free.
 func (e *engine[T]) leaveLocked(b *batch[T]) {
-	if b.listed {
+	if b.listed() {
 		e.running.remove(b)
 	}
 	b.gone = true

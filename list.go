@@ -6,9 +6,10 @@ import "iter"
 
 // links are an element's place in the one list that it may be in.
 type links[E any] struct {
-	prev, next *E
-	listed     bool
+	prev, next *E // the first one's prev is itself: nil means that it is in no list
 }
+
+func (l *links[E]) listed() bool { return l.prev != nil }
 
 // element is a pointer to an E with links in it.
 type element[E any] interface {
@@ -23,12 +24,14 @@ type list[E any, P element[E]] struct {
 	len         int
 }
 
+// pushBack puts e, which must be in no list, at the end.
 func (l *list[E, P]) pushBack(e P) {
-	*e.linked() = links[E]{prev: l.last, listed: true}
 	if l.last == nil {
 		l.first = e
+		e.linked().prev = e
 	} else {
 		l.last.linked().next = e
+		e.linked().prev = l.last
 	}
 	l.last = e
 	l.len++
@@ -37,17 +40,21 @@ func (l *list[E, P]) pushBack(e P) {
 // remove takes e, which must be in l, out of it.
 func (l *list[E, P]) remove(e P) {
 	at := e.linked()
-	if at.prev == nil {
-		l.first = at.next
-	} else {
-		P(at.prev).linked().next = at.next
-	}
-	if at.next == nil {
-		l.last = at.prev
-	} else {
-		P(at.next).linked().prev = at.prev
-	}
+	prev, next := P(at.prev), P(at.next)
 	*at = links[E]{}
+	switch {
+	case prev != e:
+		prev.linked().next = next
+	case next != nil: // it was the first
+		l.first, prev = next, next
+	default:
+		l.first, prev = nil, nil
+	}
+	if next != nil {
+		next.linked().prev = prev
+	} else {
+		l.last = prev
+	}
 	l.len--
 }
 

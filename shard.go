@@ -26,21 +26,28 @@ type shard[K comparable, T any] struct {
 func (sh *shard[K, T]) lock()   { acquire(&sh.mu) }
 func (sh *shard[K, T]) unlock() { sh.mu.Unlock() }
 
-// slot is the state of one key. At most one batch of the key is flying: queued, or with
-// a worker. Batches that are sealed meanwhile are parked and fly one after another, and
-// then, if it is due, the filling one.
+// slot is the state of one key: the items of its filling batch, and what keeps its batches
+// in order. At most one of them is flying: queued, or with a worker. Those that are
+// sealed meanwhile are parked and fly one after another, and then, if it is due, the
+// filling one.
 //
-// There may be a million of them: it has what is needed for order, and nothing more.
+// There may be a million slots, so a slot is slim, and what Add touches is together: the
+// filling batch has no batch object before it flies or is parked.
 type slot[K comparable, T any] struct {
-	links[slot[K, T]] // in young
+	links[slot[K, T]]     // in young
+	items             []T // of the filling batch; empty if there is none
 	key               K
-	filling           *batch[T]    // nil if none; it may be the flying one, queued while it fills
-	flying            *batch[T]    // nil if none
-	first, last       *batch[T]    // parked, chained by batch.next
-	callers           *callers     // nil until somebody waits for room of this key
-	pending           atomic.Int64 // items held and places reserved, if there is a bound; lowered without the lock
-	due               Reason       // why the filling batch is to fly after those before it; 0 if it is not
-	home              uint32       // the number of its shard
+	firstAdded        time.Time // the filling batch's
+	weight            int       // likewise
+	epoch             *epoch    // likewise
+	fates             *fates    // likewise; nil if nobody has a receipt
+
+	flying      *batch[T]    // nil if none; while its filling is true, it is the filling batch
+	first, last *batch[T]    // parked, chained by batch.next
+	callers     *callers     // nil until somebody waits for room of this key
+	pending     atomic.Int64 // items held and places reserved, if there is a bound; lowered without the lock
+	due         Reason       // why the filling batch is to fly after those before it; 0 if it is not
+	home        uint32       // the number of its shard
 }
 
 // callers are producers that wait for room of one key. They bring no items: a place
@@ -53,7 +60,7 @@ func (sl *slot[K, T]) boxedKey() any { return sl.key }
 
 // empty reports whether the key holds nothing.
 func (sl *slot[K, T]) empty() bool {
-	return sl.filling == nil && sl.flying == nil && sl.first == nil &&
+	return len(sl.items) == 0 && sl.flying == nil && sl.first == nil &&
 		sl.pending.Load() == 0 && (sl.callers == nil || sl.callers.len == 0)
 }
 
@@ -94,32 +101,37 @@ func (s *Sharded[K, T]) forgetLocked(sh *shard[K, T], sl *slot[K, T]) {
 // room was reserved. It sees to it that the batch is sealed if it is full, and becomes
 // due if it is new. With weights, items is a single one.
 func (s *Sharded[K, T]) appendLocked(sh *shard[K, T], sl *slot[K, T], items []T, weight int, r *Receipt) {
-	if b := sl.filling; b != nil && s.weigh != nil && weight > s.engine.maxWeight-b.weight {
+	if s.weigh != nil && len(sl.items) > 0 && weight > s.engine.maxWeight-sl.weight {
 		s.sealLocked(sh, sl, ReasonWeight)
 	}
-	first := sl.filling == nil
+	first := len(sl.items) == 0
 	if first {
-		s.openLocked(sh, sl)
+		sl.firstAdded = time.Now()
+		sl.epoch = s.engine.joinEpoch()
+		sh.young.pushBack(sl)
 	}
-	b := sl.filling
 	if r != nil {
-		if b.fates == nil {
-			b.fates = &fates{life: s.engine.life}
+		if sl.fates == nil {
+			sl.fates = &fates{life: s.engine.life}
 		}
-		*r = Receipt{b.fates, len(b.items)}
+		*r = Receipt{sl.fates, len(sl.items)}
 	}
-	if n := len(b.items) + len(items); n > cap(b.items) {
-		b.items = s.buffers.grow(b.items, n)
+	if n := len(sl.items) + len(items); n > cap(sl.items) {
+		sl.items = s.buffers.grow(sl.items, n)
 	}
-	b.items = append(b.items, items...)
-	b.weight += weight
+	sl.items = append(sl.items, items...)
+	sl.weight += weight
 	sh.filling += len(items)
+	s.afterAppendLocked(sh, sl, first)
+}
+
+func (s *Sharded[K, T]) afterAppendLocked(sh *shard[K, T], sl *slot[K, T], first bool) {
 	switch {
-	case len(b.items) == s.engine.maxSize:
+	case len(sl.items) == s.engine.maxSize:
 		s.sealLocked(sh, sl, ReasonSize)
-	case s.weigh != nil && b.weight >= s.engine.maxWeight:
+	case s.weigh != nil && sl.weight >= s.engine.maxWeight:
 		s.sealLocked(sh, sl, ReasonWeight)
-	case sl.listed && sl.callers != nil && sl.callers.len > 0: // they wait for what it holds
+	case sl.listed() && sl.callers != nil && sl.callers.len > 0: // they wait for what it holds
 		s.dueLocked(sh, sl, ReasonBudget)
 	case first && s.engine.eager:
 		s.dueLocked(sh, sl, ReasonEager)
@@ -128,25 +140,19 @@ func (s *Sharded[K, T]) appendLocked(sh *shard[K, T], sl *slot[K, T], items []T,
 	}
 }
 
-// openLocked gives a slot a filling batch. There is always room for a batch; what is
-// bounded is the items.
-func (s *Sharded[K, T]) openLocked(sh *shard[K, T], sl *slot[K, T]) {
-	b := s.engine.open(false)
-	b.of = sl
-	b.firstAdded = time.Now()
-	sl.filling = b
-	sh.young.pushBack(sl)
-}
-
 // sealLocked ends the filling of a slot's batch and passes it to the engine: to the
 // queue, or behind the one that is flying.
 func (s *Sharded[K, T]) sealLocked(sh *shard[K, T], sl *slot[K, T], reason Reason) {
-	b := sl.filling
-	sl.filling, sl.due = nil, 0
-	if sl.listed {
+	b := sl.flying
+	if b == nil || !b.filling {
+		b = s.batchLocked(sl)
+	}
+	b.items, b.weight, b.fates = sl.items, sl.weight, sl.fates
+	sl.items, sl.weight, sl.fates, sl.epoch, sl.due = nil, 0, nil, nil, 0
+	sh.filling -= len(b.items)
+	if sl.listed() {
 		sh.young.remove(sl)
 	}
-	sh.filling -= len(b.items)
 	switch {
 	case sl.flying == b: // queued already
 		s.engine.seal(b, reason)
@@ -159,6 +165,14 @@ func (s *Sharded[K, T]) sealLocked(sh *shard[K, T], sl *slot[K, T], reason Reaso
 	}
 }
 
+// batchLocked returns the batch object for what a slot is filling. The items stay with
+// the slot until it is sealed.
+func (s *Sharded[K, T]) batchLocked(sl *slot[K, T]) *batch[T] {
+	b := s.engine.pool.get()
+	b.of, b.epoch, b.firstAdded, b.filling = sl, sl.epoch, sl.firstAdded, true
+	return b
+}
+
 // dueLocked makes a slot's filling batch, which is not due yet, fly as soon as may be.
 // Until a worker takes it, it goes on filling.
 func (s *Sharded[K, T]) dueLocked(sh *shard[K, T], sl *slot[K, T], reason Reason) {
@@ -167,7 +181,7 @@ func (s *Sharded[K, T]) dueLocked(sh *shard[K, T], sl *slot[K, T], reason Reason
 		sl.due = reason
 		return
 	}
-	sl.flying = sl.filling
+	sl.flying = s.batchLocked(sl)
 	s.engine.enqueue(sl.flying, reason)
 }
 
@@ -179,7 +193,7 @@ func (s *Sharded[K, T]) nextLocked(sl *slot[K, T]) {
 		sl.flying = sl.unpark()
 		s.engine.unpark(sl.flying)
 	case sl.due != 0:
-		sl.flying = sl.filling
+		sl.flying = s.batchLocked(sl)
 		s.engine.enqueue(sl.flying, sl.due)
 		sl.due = 0
 	}
@@ -229,7 +243,7 @@ func (s *Sharded[K, T]) seal(due *batch[T]) {
 	sh, sl := s.slotOf(due)
 	sh.lock()
 	defer sh.unlock()
-	if sl.filling == due {
+	if due.filling {
 		s.sealLocked(sh, sl, due.reason)
 	}
 }
@@ -291,7 +305,7 @@ func (s *Sharded[K, T]) closeLocked() (ticking bool) {
 
 // endSlotLocked seals what is due already, and turns away those who wait.
 func (s *Sharded[K, T]) endSlotLocked(sh *shard[K, T], sl *slot[K, T]) {
-	if sl.filling != nil {
+	if len(sl.items) > 0 {
 		s.sealLocked(sh, sl, ReasonClose)
 	}
 	if sl.callers == nil {
@@ -308,8 +322,8 @@ func (s *Sharded[K, T]) heldLocked() (items, waiting int, oldest time.Time) {
 		sh := &s.shards[i]
 		items += sh.filling
 		waiting += sh.waiting
-		if sl := sh.young.first; sl != nil && (oldest.IsZero() || sl.filling.firstAdded.Before(oldest)) {
-			oldest = sl.filling.firstAdded
+		if sl := sh.young.first; sl != nil && (oldest.IsZero() || sl.firstAdded.Before(oldest)) {
+			oldest = sl.firstAdded
 		}
 	}
 	return items, waiting, oldest

@@ -5,7 +5,6 @@ package batcher
 import (
 	"context"
 	"errors"
-	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -75,7 +74,6 @@ func NewSharded[K comparable, T any](flush KeyedFlushFunc[K, T], opts ...Option)
 
 // init sets up the shards and the engine, whose bound is not its queue.
 func (s *Sharded[K, T]) init(c *config, letters func(context.Context, DeadLetter[Entry[K, T]])) {
-	c.queueDepth = math.MaxInt - c.workers
 	s.shards = make([]shard[K, T], s.hasher.shards())
 	for i := range s.shards {
 		s.shards[i].slots = make(map[K]*slot[K, T])

@@ -98,14 +98,14 @@ func (s *Sharded[K, T]) sweepShard(sh *shard[K, T]) (more bool, wait time.Durati
 	acquire(&sh.mu)
 	defer sh.mu.Unlock()
 	for range sweepHold {
-		slot := sh.young.first
-		if slot == nil {
+		sl := sh.young.first
+		if sl == nil {
 			return false, math.MaxInt64
 		}
-		if wait = s.engine.maxDelay - time.Since(slot.filling.firstAdded); wait > 0 {
+		if wait = s.engine.maxDelay - time.Since(sl.firstAdded); wait > 0 {
 			return false, wait
 		}
-		s.dueLocked(sh, slot, ReasonDelay)
+		s.dueLocked(sh, sl, ReasonDelay)
 	}
 	return true, math.MaxInt64
 }

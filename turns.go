@@ -218,7 +218,7 @@ func (s *Sharded[K, T]) evictFromLocked(sh *shard[K, T], sl *slot[K, T]) *batch[
 		return b
 	}
 	if sl.first == nil {
-		if sl.filling == nil || sl.filling == sl.flying {
+		if len(sl.items) == 0 {
 			return nil
 		}
 		s.sealLocked(sh, sl, ReasonBudget)

@@ -73,7 +73,7 @@ func (l *line[T]) await(ctx context.Context, w *waiter[T], guard locks) {
 	}
 	cause := context.Cause(ctx)
 	guard.lock()
-	if w.listed {
+	if w.listed() {
 		l.end(w, cause)
 	}
 	guard.unlock()
