@@ -37,9 +37,17 @@
 // [*CloseError]. Every program should call it with a deadline, after its producers
 // have stopped, and look at the error.
 //
+// # Front ends
+//
+// [Batcher] has one stream of items. [Sharded] has a batch for each key, in order per
+// key with any number of workers. [Combiner] combines values under their keys, so that
+// a batch is a map. All that follows holds for the three of them, where nothing else is
+// said.
+//
 // # Waiting for room
 //
-// At most MaxSize x (QueueDepth + Workers) items are held: a batch is opened only
+// At most MaxSize x (QueueDepth + Workers) items are held ([WithMaxPending] is the
+// bound of a [Sharded]): a batch is opened only
 // when there is a place for it in the queue behind the workers. Beyond that,
 // [WithOverflow] decides: wait (the default), refuse, or drop. Waiting ends with
 // the producer's context and with Close. It is first come, first served, except
@@ -53,7 +61,8 @@
 // accepted, so the items of each goroutine in its own order, across retries,
 // splits and batches; an item that is given up, or tried again by itself after a
 // partial failure, is the exception that the flush function has asked for. With
-// more workers there is order within a batch only.
+// more workers there is order within a batch only. With keys there is order per key, with
+// any number of workers; with [WithLanes] there is none.
 //
 // # Retries and loss
 //
