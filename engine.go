@@ -98,6 +98,19 @@ func (e *engine[T]) open(willWait bool) *batch[T] {
 		e.hungry = e.hungry || willWait
 		return nil
 	}
+	return e.blankLocked()
+}
+
+// openLast is open for what Close has found in lanes, whether there is room or not: no
+// more than half a batch.
+func (e *engine[T]) openLast() *batch[T] {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.blankLocked()
+}
+
+// blankLocked returns a batch that may be filled.
+func (e *engine[T]) blankLocked() *batch[T] {
 	b := e.pool.get()
 	b.filling = true
 	b.epoch = e.epochs.join()

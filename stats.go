@@ -86,12 +86,12 @@ func (e *engine[T]) stats() Stats {
 }
 
 // oldestAgeLocked returns the age of the oldest batch held, given when the filling
-// one began.
+// one began, or a chunk in a lane, which may be older.
 func (e *engine[T]) oldestAgeLocked(oldest time.Time) time.Duration {
 	if b := e.running.first; b != nil { // batches are taken in the order of their age
-		oldest = b.firstAdded
+		oldest = earlier(oldest, b.firstAdded)
 	} else if b := e.queue.first; b != nil {
-		oldest = b.firstAdded
+		oldest = earlier(oldest, b.firstAdded)
 	}
 	return time.Since(oldest)
 }

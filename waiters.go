@@ -28,7 +28,8 @@ func (w *waiter[T]) linked() *links[waiter[T]] { return &w.links }
 //
 // As long as somebody waits there is no filling batch, since nobody waits while
 // there is one with room. So those who come later cannot pass by appending to it;
-// and they do not open one: they join the line.
+// and they do not open one: they join the line. (Only a drain of the lanes may open one,
+// just before admit is called; they look at the line first and do not pass then either.)
 type line[T any] struct {
 	list[waiter[T], *waiter[T]]
 	pool sync.Pool // of *waiter[T], blank but for over and the capacity of items
@@ -98,8 +99,8 @@ func (b *Batcher[T]) wait(ctx context.Context, items []T, weight int, r *Receipt
 	return n, err
 }
 
-// admit lets in those who wait, as far as there is room. The engine calls it
-// when there may be.
+// admit lets in those who wait, as far as there is room: first what is in the lanes, which
+// was accepted before, then producers. The engine calls it when there may be room.
 func (b *Batcher[T]) admit() {
 	for b.admitBatch() { // the lock is released in between
 	}
@@ -108,8 +109,9 @@ func (b *Batcher[T]) admit() {
 // admitBatch fills one batch with the items of those who wait. It reports whether
 // it was filled up, so that another one is worth a try.
 func (b *Batcher[T]) admitBatch() (full bool) {
-	acquire(&b.mu)
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
+	b.drainLocked()
 	for w := b.line.first; w != nil && b.makeRoomLocked(w.weight, true); w = b.line.first {
 		w.accepted += b.appendLocked(w.items[w.accepted:], w.weight, w.receipt)
 		if w.accepted == len(w.items) {
