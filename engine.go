@@ -31,7 +31,7 @@ type engine[T any] struct {
 	ticking int                       // 1 while Close waits for a timer that has fired already
 	epochs  epochs
 	books   books
-	hungry  bool  // a producer waits for room: the intake wants to be told of it, by admit
+	hungry  bool  // somebody waits for room: the intake wants to be told of it, by admit
 	closing bool  // Close was called: the intake is closed, and everything is in the queue
 	aborted bool  // Close gave up: all that was undecided was handed back; no settling counts
 	result  error // what Close returns, final once over is closed
@@ -57,7 +57,7 @@ type intake[T any] interface {
 	// tickEnded. It is called once.
 	closeLocked() (ticking bool)
 
-	// admit lets in producers who wait for room. It takes the locks by itself.
+	// admit lets in what waits for room. It takes the locks by itself.
 	admit()
 
 	// freedLocked tells that n items of b have met their fate. The engine's
@@ -68,8 +68,9 @@ type intake[T any] interface {
 	// their fate, and which will be recycled. No lock is held.
 	left(b *batch[T])
 
-	// heldLocked returns how many items are in filling batches, how many
-	// producers wait for room, and when the oldest of those items was accepted.
+	// heldLocked returns how many items the intake holds, in filling batches or
+	// before them, how many producers wait for room, and when the oldest of those
+	// items was accepted.
 	heldLocked() (items, waiting int, oldest time.Time)
 
 	// call calls the user's flush function.
