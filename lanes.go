@@ -78,7 +78,8 @@ func newLanes[T any](n, maxSize int) *lanes[T] {
 func (ls *lanes[T]) pick() *lane[T] {
 	var here byte
 	stack := uint64(uintptr(unsafe.Pointer(&here))) >> 11
-	return &ls.all[stack*0x9e3779b97f4a7c15>>32&uint64(len(ls.all)-1)] // 2^64 over the golden ratio spreads
+	const spread = 0x9e3779b97f4a7c15 // 2^64 divided by the golden ratio
+	return &ls.all[stack*spread>>32&uint64(len(ls.all)-1)]
 }
 
 // each returns the lanes, none if ls is nil.
@@ -196,7 +197,9 @@ func (b *Batcher[T]) unloadLocked(l *lane[T]) bool {
 
 // drainLocked moves all chunks to the filling batch, and makes that due if it is time.
 // What there is no room for lags: admit is called when there is, and drains again.
-// Nobody else can take that room before, see othersFirstLocked. All locks are held.
+// Nobody else can take that room before, see othersFirstLocked. If it opens a batch while
+// producers wait in line, they are let in, as far as there is room in it. All locks are
+// held.
 func (b *Batcher[T]) drainLocked() {
 	if b.lanes == nil {
 		return
@@ -209,6 +212,9 @@ func (b *Batcher[T]) drainLocked() {
 			break
 		}
 		b.lanes.restLocked(l)
+	}
+	if b.open != nil {
+		b.letInLocked()
 	}
 	b.armOpenLocked()
 }

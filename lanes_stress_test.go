@@ -19,7 +19,9 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-var policies = []batcher.Overflow{batcher.Block, batcher.Reject, batcher.DropNewest, batcher.DropOldest}
+var policies = []batcher.Overflow{
+	batcher.Block, batcher.Reject, batcher.DropNewest, batcher.DropOldest,
+}
 
 func TestP1_P5_F1_WithLanesEveryItemHasOneFateAndTheBooksBalanceAllTheWhile(t *testing.T) {
 	for _, policy := range policies {
@@ -64,7 +66,8 @@ func newMelee(t *testing.T, random *rand.Rand) *melee {
 	},
 		batcher.WithLanes(1<<(1+random.IntN(4))), batcher.WithMaxSize(size),
 		batcher.WithQueueDepth(1+random.IntN(3)), batcher.WithWorkers(1+random.IntN(3)),
-		batcher.WithOverflow(policies[random.IntN(4)]), batcher.WithMaxDelay(time.Duration(1+random.IntN(200_000))),
+		batcher.WithOverflow(policies[random.IntN(4)]),
+		batcher.WithMaxDelay(time.Duration(1+random.IntN(200_000))),
 		batcher.WithDeadLetter(func(_ context.Context, letter batcher.DeadLetter[int]) {
 			assert.ErrorIs(t, letter.Err, batcher.ErrDropped)
 			m.dropped.add(letter.Items...)
@@ -180,7 +183,7 @@ func (m *melee) check(t *testing.T, err error) {
 			}
 			fates := flushed + dropped + back
 			if was != (fates == 1) || fates > 1 {
-				require.Fail(t, "one fate", "item %d, accepted: %v, flushed %d times, dropped %d, handed back %d",
+				require.Fail(t, "one fate", "%d, accepted: %v, flushed %d times, dropped %d, handed back %d",
 					item, was, flushed, dropped, back)
 			}
 			if was {
@@ -222,7 +225,8 @@ func TestP7_F11_WithLanesFlushFromFiftyGoroutinesThatAddCoversEachOnesItems(t *t
 				flushed[item].Store(true)
 			}
 			return nil
-		}, append(opts, batcher.WithLanes(4), batcher.WithMaxSize(64), batcher.WithMaxDelay(time.Hour))...)
+		}, append(opts,
+			batcher.WithLanes(4), batcher.WithMaxSize(64), batcher.WithMaxDelay(time.Hour))...)
 		var wg sync.WaitGroup
 		for g := range goroutines {
 			wg.Go(func() {

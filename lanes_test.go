@@ -74,9 +74,10 @@ func filled() []string {
 
 func TestP5_F34_LanesHoldAtMostHalfABatchAndAreFewerForSmallBatches(t *testing.T) {
 	for _, c := range []struct{ n, size, lanes, chunk int }{
-		{1, math.MaxInt, 0, 0}, {2, 1, 0, 0}, {4096, 2, 0, 0}, {8, 16, 0, 0}, {8, 17, 0, 0}, {8, 31, 0, 0},
-		{8, 32, 2, 8}, {2, 47, 2, 11}, {8, 100, 4, 12}, {3, 500, 4, 62}, {8, 500, 8, 31}, {64, 500, 16, 15},
-		{5, 1000, 8, 62}, {8, 1024, 8, 64}, {2, math.MaxInt, 2, 64}, {4096, math.MaxInt, 4096, 64}, {4095, 1 << 16, 4096, 8},
+		{1, math.MaxInt, 0, 0}, {2, 1, 0, 0}, {4096, 2, 0, 0}, {8, 16, 0, 0}, {8, 17, 0, 0},
+		{8, 31, 0, 0}, {8, 32, 2, 8}, {2, 47, 2, 11}, {8, 100, 4, 12}, {3, 500, 4, 62},
+		{8, 500, 8, 31}, {64, 500, 16, 15}, {5, 1000, 8, 62}, {8, 1024, 8, 64},
+		{2, math.MaxInt, 2, 64}, {4096, math.MaxInt, 4096, 64}, {4095, 1 << 16, 4096, 8},
 	} {
 		b := start(t, discard[int], batcher.WithLanes(c.n), batcher.WithMaxSize(c.size))
 		lanes, chunk := b.LaneSizes()
@@ -86,7 +87,8 @@ func TestP5_F34_LanesHoldAtMostHalfABatchAndAreFewerForSmallBatches(t *testing.T
 		}
 		require.EqualValues(t, 3*4096, finish(t, b).Flushed)
 	}
-	weighed := start(t, discard[int], batcher.WithLanes(8), batcher.WithMaxWeight(9, func(int) int { return 1 }))
+	weigh := batcher.WithMaxWeight(9, func(int) int { return 1 })
+	weighed := start(t, discard[int], batcher.WithLanes(8), weigh)
 	lanes, _ := weighed.LaneSizes()
 	assert.Zero(t, lanes, "weights need the batch that they go into")
 	finish(t, weighed)
@@ -163,7 +165,8 @@ func TestP3_P4_AChunkIsSplitWhereTheBatchIsFullAndTheRestIsEarlyRatherThanLate(t
 		s.until(2 * ms)
 		s.addTo(1, 1, 2, 3, 4, 5, 6, 7)
 		s.until(time.Minute)
-		s.saw(visitOf(2*ms, batcher.ReasonSize, append(from(100, laneSize-5), 0, 1, 2, 3, 4)...), "10ms delay [5 6 7]")
+		full := append(from(100, laneSize-5), 0, 1, 2, 3, 4)
+		s.saw(visitOf(2*ms, batcher.ReasonSize, full...), "10ms delay [5 6 7]")
 	})
 }
 
@@ -176,7 +179,8 @@ func TestP4_AFullBatchThatTheTimerMakesLeavesTheYoungToTheirOwnDelay(t *testing.
 		s.until(8 * ms)
 		s.addTo(1, 6, 7)
 		s.until(time.Minute)
-		s.saw(visitOf(10*ms, batcher.ReasonSize, append(from(100, laneSize-5), 1, 2, 3, 4, 5)...), "18ms delay [6 7]")
+		full := append(from(100, laneSize-5), 1, 2, 3, 4, 5)
+		s.saw(visitOf(10*ms, batcher.ReasonSize, full...), "18ms delay [6 7]")
 	})
 }
 
@@ -300,7 +304,8 @@ func TestP8_ACloseThatGivesUpHandsBackWhatIsInTheLanes(t *testing.T) {
 		synctest.Wait()
 		answer := answerOf(s.b.Close(endedContext()))
 		require.Equal(s, from(1000, laneSize), answer.Unknown)
-		require.Equal(s, slices.Concat(from(1000+laneSize, laneSize-1), []int{3, 1, 2}, from(4, laneChunk-1)), answer.Unflushed)
+		sealed, rest := from(1000+laneSize, laneSize-1), append([]int{3, 1, 2}, from(4, laneChunk-1)...)
+		require.Equal(s, append(sealed, rest...), answer.Unflushed)
 		require.Equal(s, tally{Added: 2*laneSize + 9, Returned: 2*laneSize + 9}, tallyOf(s.b.Stats()))
 	})
 	play(t, takes(sec), twoLanes(), func(s *stage) {
@@ -324,7 +329,8 @@ func TestP5_ExactlyTheChunksAreHeldBesidesTheBatches(t *testing.T) {
 		synctest.Wait()
 		s.addTo(0, 8) // its chunk finds room now, the other one stays
 		require.NoError(s, s.b.Close(background))
-		s.saw(append(filled(), visitOf(2*sec, batcher.ReasonClose, append(append(ints(8), 8), ints(8)...)...))...)
+		last := append(from(0, 9), ints(8)...)
+		s.saw(append(filled(), visitOf(2*sec, batcher.ReasonClose, last...))...)
 	})
 }
 

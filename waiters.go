@@ -28,8 +28,7 @@ func (w *waiter[T]) linked() *links[waiter[T]] { return &w.links }
 //
 // As long as somebody waits there is no filling batch, since nobody waits while
 // there is one with room. So those who come later cannot pass by appending to it;
-// and they do not open one: they join the line. (Only a drain of the lanes may open one,
-// just before admit is called; they look at the line first and do not pass then either.)
+// and they do not open one: they join the line.
 type line[T any] struct {
 	list[waiter[T], *waiter[T]]
 	pool sync.Pool // of *waiter[T], blank but for over and the capacity of items
@@ -106,12 +105,18 @@ func (b *Batcher[T]) admit() {
 	}
 }
 
-// admitBatch fills one batch with the items of those who wait. It reports whether
-// it was filled up, so that another one is worth a try.
+// admitBatch fills one batch with what waits. It reports whether it was filled up, so
+// that another one is worth a try.
 func (b *Batcher[T]) admitBatch() (full bool) {
 	b.lock()
 	defer b.unlock()
 	b.drainLocked()
+	return b.letInLocked()
+}
+
+// letInLocked fills the filling batch, or a new one, with the items of producers in
+// line. It reports whether it was filled up.
+func (b *Batcher[T]) letInLocked() (full bool) {
 	for w := b.line.first; w != nil && b.makeRoomLocked(w.weight, true); w = b.line.first {
 		w.accepted += b.appendLocked(w.items[w.accepted:], w.weight, w.receipt)
 		if w.accepted == len(w.items) {
