@@ -23,6 +23,7 @@ func TestP13_AllocsOfAddAreZero(t *testing.T) {
 		add  func(*batcher.Batcher[int64])
 		max  float64 // per item
 	}{
+		"lanes":   {[]batcher.Option{batcher.WithLanes(8)}, func(b *batcher.Batcher[int64]) { _ = b.Add(ctx, 1) }, 0.01},
 		"Add":     {nil, func(b *batcher.Batcher[int64]) { _ = b.Add(ctx, 1) }, 0.01},
 		"TryAdd":  {nil, func(b *batcher.Batcher[int64]) { _ = b.TryAdd(1) }, 0.01},
 		"Submit":  {nil, func(b *batcher.Batcher[int64]) { _, _ = b.Submit(ctx, 1) }, 0.01},

@@ -22,20 +22,32 @@ type adder[T any] interface {
 
 const benchSize = 1000 // items in a batch
 
-// contenders are the implementations under test, the library first.
-func contenders[T any]() []struct {
+// contender is an implementation under test.
+type contender[T any] struct {
 	impl string
 	make func() adder[T]
-} {
-	type contender = struct {
-		impl string
-		make func() adder[T]
-	}
-	return []contender{
+}
+
+// contenders are the implementations under test, the library first.
+func contenders[T any]() []contender[T] {
+	return []contender[T]{
 		{"batcher", newLibrary[T]},
 		{"lock", func() adder[T] { return &lockLimit[T]{} }},
 		{"mutex", func() adder[T] { return &mutexSlice[T]{} }},
 		{"reservation", newReservation[T]},
+		{"channel", newChannelLoop[T]},
+	}
+}
+
+// laneContenders are the implementations that lanes are compared with, lanes first. The
+// batchers have a long queue: with the usual one, a thousand producers would mostly wait
+// for room, and that is not what is compared.
+func laneContenders[T any]() []contender[T] {
+	long := batcher.WithQueueDepth(64)
+	return []contender[T]{
+		{"lanes", func() adder[T] { return newLanes[T](long) }},
+		{"batcher", func() adder[T] { return newConfigured[T](long) }},
+		{"lock", func() adder[T] { return &lockLimit[T]{} }},
 		{"channel", newChannelLoop[T]},
 	}
 }
@@ -46,12 +58,19 @@ type library[T any] struct {
 	flushed int
 }
 
-func newLibrary[T any]() adder[T] {
+func newLibrary[T any]() adder[T] { return newConfigured[T]() }
+
+// newLanes is the batcher with eight lanes.
+func newLanes[T any](opts ...batcher.Option) adder[T] {
+	return newConfigured[T](append(opts, batcher.WithLanes(8))...)
+}
+
+func newConfigured[T any](opts ...batcher.Option) adder[T] {
 	l := &library[T]{}
 	b, err := batcher.New(func(_ context.Context, batch []T) error {
 		l.flushed += len(batch)
 		return nil
-	}, batcher.WithMaxSize(benchSize))
+	}, append(opts, batcher.WithMaxSize(benchSize))...)
 	if err != nil {
 		panic(err)
 	}

@@ -33,6 +33,7 @@ type Batcher[T any] struct {
 	fates    *fates    // of the filling batch's receipts, nil if there are none
 	weight   int       // of the filling batch
 	closed   bool
+	lagging  bool    // a drain of the lanes found no room: there is no filling batch until admit drains
 	line     line[T] // of producers that wait for room
 	deadline deadline
 
@@ -40,6 +41,7 @@ type Batcher[T any] struct {
 	flushFunc FlushFunc[T]
 	weigh     func(T) int // nil without WithMaxWeight
 	startTick func()      // b.tick, made once: a method value allocates
+	lanes     *lanes[T]   // nil if there are none; far from what changes: each Add reads it
 
 	engine engine[T]
 }
@@ -63,6 +65,9 @@ func New[T any](flush FlushFunc[T], opts ...Option) (*Batcher[T], error) {
 	}
 	b := &Batcher[T]{flushFunc: flush, weigh: weigh}
 	b.startTick = b.tick
+	if weigh == nil {
+		b.lanes = newLanes[T](c.lanes, c.maxSize)
+	}
 	b.engine.init(c, b, letters)
 	return b, nil
 }
@@ -80,6 +85,9 @@ func New[T any](flush FlushFunc[T], opts ...Option) (*Batcher[T], error) {
 func (b *Batcher[T]) Add(ctx context.Context, item T) error {
 	mustHaveContext(ctx, "Add")
 	if ctx.Err() == nil {
+		if b.lanes != nil {
+			return b.addTo(b.lanes.pick(), ctx, item)
+		}
 		if !b.mu.TryLock() {
 			acquire(&b.mu)
 		}
@@ -183,8 +191,8 @@ func (b *Batcher[T]) Close(ctx context.Context) error {
 	return b.engine.close(ctx)
 }
 
-// Stats returns a consistent snapshot. It takes the lock that Add takes, for a time
-// that does not depend on how much is held.
+// Stats returns a consistent snapshot. It takes the lock that Add takes, or those of
+// all lanes, for a time that does not depend on how much is held.
 func (b *Batcher[T]) Stats() Stats { return b.engine.stats() }
 
 // mustHaveContext panics with a clear message if ctx is nil.

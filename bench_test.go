@@ -38,6 +38,18 @@ func benchAdd[T any](b *testing.B, kind string, producers int, item T) {
 	}
 }
 
+// BenchmarkLanes is BenchmarkAdd for many producers at once, with lanes and without.
+// With -cpu above the number of cores it shows what preempted lock holders cost.
+func BenchmarkLanes(b *testing.B) {
+	for _, producers := range []int{1, 2, 8, 64, 1000} {
+		for _, c := range laneContenders[int64]() {
+			b.Run(fmt.Sprintf("producers=%d/impl=%s", producers, c.impl), func(b *testing.B) {
+				produce(b, c.make(), producers, int64(42))
+			})
+		}
+	}
+}
+
 // BenchmarkAddAll adds slices of 100 items; the figure is per item.
 func BenchmarkAddAll(b *testing.B) {
 	items := make([]int64, 100)

@@ -3,6 +3,7 @@ package batcher_test
 // Many goroutines at once: conservation, bounds, waiting for room, overload.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type storm struct {
 	producers, each int
 	policy          batcher.Overflow
 	workers         int
+	size            int // of a batch; 0: stormSize
 	opts            options
 }
 
@@ -38,6 +40,7 @@ const (
 // run plays the storm and checks that every item has exactly the fate that it must have.
 func (st storm) run(t *testing.T) {
 	total := st.producers * st.each
+	size := cmp.Or(st.size, stormSize)
 	accepted := make([]bool, total) // each written by the item's producer
 	var flushed, failed, dropped counts
 	flushed.init(total)
@@ -46,7 +49,7 @@ func (st storm) run(t *testing.T) {
 
 	var calls atomic.Int64
 	flush := func(_ context.Context, items []int) error {
-		if len(items) == 0 || len(items) > stormSize {
+		if len(items) == 0 || len(items) > size {
 			assert.Fail(t, "P3", "a batch of %d", len(items))
 		}
 		switch n := calls.Add(1); n % 11 {
@@ -75,14 +78,14 @@ func (st storm) run(t *testing.T) {
 		}
 	}
 	b := start(t, flush, append(options{
-		batcher.WithMaxSize(stormSize), batcher.WithQueueDepth(stormDepth), batcher.WithWorkers(st.workers),
+		batcher.WithMaxSize(size), batcher.WithQueueDepth(stormDepth), batcher.WithWorkers(st.workers),
 		batcher.WithOverflow(st.policy), batcher.WithMaxDelay(20 * time.Microsecond),
 		batcher.WithRetry(3, constant(0)), batcher.WithDeadLetter(letters),
 	}, st.opts...)...)
 
 	over := make(chan struct{})
 	var reader, producers sync.WaitGroup
-	reader.Go(func() { readBooks(t, b, over, int64(stormSize*(st.workers+stormDepth+1))) })
+	reader.Go(func() { readBooks(t, b, over, int64(size*(st.workers+stormDepth+1))) })
 	items := ints(total)
 	for p := range st.producers {
 		producers.Go(func() {

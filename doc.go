@@ -53,16 +53,16 @@
 // the producer's context and with Close. It is first come, first served, except
 // that a long AddAll goes to the end of the line after each MaxSize items, of which
 // it holds a copy while it waits. Each worker also holds one attempt's copy of its
-// batch.
+// batch, and [WithLanes] holds up to half a batch more.
 //
 // # Order
 //
-// With one worker, items reach the flush function in the order in which they were
-// accepted, so the items of each goroutine in its own order, across retries,
-// splits and batches; an item that is given up, or tried again by itself after a
-// partial failure, is the exception that the flush function has asked for. With
-// more workers there is order within a batch only. With keys there is order per key, with
-// any number of workers; with [WithLanes] there is none.
+// With one worker and without [WithLanes], items reach the flush function in the
+// order in which they were accepted, so the items of each goroutine in its own
+// order, across retries, splits and batches; an item that is given up, or tried again
+// by itself after a partial failure, is the exception that the flush function has
+// asked for. With more workers there is order within a batch only, with lanes there
+// is none. With keys there is order per key, with any number of workers.
 //
 // # Retries and loss
 //
@@ -104,7 +104,7 @@
 //
 // # Costs
 //
-// Add is a lock and an append, without allocation. A batch costs a constant number
+// Add is a lock and an append, without allocation; [WithLanes] makes it many locks. A batch costs a constant number
 // of allocations, five with a flush timeout, whatever its size. The figures, and
 // the benchmarks that keep them honest, are in docs/performance.md.
 package batcher

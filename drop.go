@@ -34,6 +34,21 @@ func (e *engine[T]) receiptOf(fate error) Receipt {
 	return Receipt{fates: f}
 }
 
+// dropForLanes drops the oldest waiting batch to make room for what lags in the lanes:
+// that was accepted before anything that comes now.
+func (b *Batcher[T]) dropForLanes() {
+	var lost drop[T]
+	b.lock()
+	if b.lagging {
+		lost = b.engine.dropOldest()
+		b.drainLocked()
+	}
+	b.unlock()
+	if lost.failure != nil {
+		b.engine.mourn(lost, nil)
+	}
+}
+
 // dropOldest drops the oldest batch that waits for a worker, unless there is room
 // again. There is one if there is no room, since the workers cannot hold all that is
 // allowed; and none is filling, since the intake has no room.

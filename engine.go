@@ -31,7 +31,7 @@ type engine[T any] struct {
 	ticking int                       // 1 while Close waits for a timer that has fired already
 	epochs  epochs
 	books   books
-	hungry  bool  // a producer waits for room: the intake wants to be told of it, by admit
+	hungry  bool  // somebody waits for room: the intake wants to be told of it, by admit
 	closing bool  // Close was called: the intake is closed, and everything is in the queue
 	aborted bool  // Close gave up: all that was undecided was handed back; no settling counts
 	result  error // what Close returns, final once over is closed
@@ -56,8 +56,8 @@ type intake[T any] interface {
 	// tickEnded. It is called once.
 	closeLocked() (ticking bool)
 
-	// admit lets in producers who wait for room, after some of b's items have met
-	// their fate. It takes the locks by itself.
+	// admit lets in what waits for room, after some of b's items have met their
+	// fate. It takes the locks by itself.
 	admit(b *batch[T])
 
 	// freedLocked tells that n items of b have met their fate, and reports
@@ -69,8 +69,9 @@ type intake[T any] interface {
 	// recycled. No lock is held.
 	left(b *batch[T])
 
-	// heldLocked returns how many items are in filling batches, how many
-	// producers wait for room, and when the oldest of those items was accepted.
+	// heldLocked returns how many items the intake holds, in filling batches or
+	// before them, how many producers wait for room, and when the oldest of those
+	// items was accepted.
 	heldLocked() (items, waiting int, oldest time.Time)
 
 	// call calls the user's flush function.
@@ -105,14 +106,27 @@ func (e *engine[T]) open(willWait bool) *batch[T] {
 		e.hungry = e.hungry || willWait
 		return nil
 	}
+	return e.blankLocked()
+}
+
+// openLast is open for what Close has found in lanes, whether there is room or not: no
+// more than half a batch.
+func (e *engine[T]) openLast() *batch[T] {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.blankLocked()
+}
+
+// blankLocked returns a batch that may be filled.
+func (e *engine[T]) blankLocked() *batch[T] {
 	b := e.pool.get()
 	b.filling = true
 	b.epoch = e.epochs.join()
 	return b
 }
 
-// joinEpoch is open for a batch whose items are bounded otherwise, and which is made
-// only when it is queued.
+// joinEpoch counts something in the current epoch that will be, or go into, a batch: a
+// chunk in a lane, what a key fills.
 func (e *engine[T]) joinEpoch() *epoch {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -10,7 +10,8 @@ import (
 // epochs divides the batches by the calls of Flush. A batch joins the current
 // epoch when it is opened, and leaves it when its last item has met its fate. Flush
 // closes the current epoch and waits until it and all earlier ones are empty.
-// Batches opened later are in a later epoch, so they cannot hold it up.
+// Batches opened later are in a later epoch, so they cannot hold it up. A chunk of items
+// in a lane counts as a batch until its items have been given to one.
 //
 // It is guarded by the engine's lock. The zero value is ready.
 type epochs struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/seed-4c1eaf8a/batcher"
@@ -176,6 +177,30 @@ func ExampleWithMaxWeight() {
 	// batcher: item heavier than the maximum weight of a batch
 	// [four five]
 	// [sixsix 1]
+}
+
+// Many goroutines on many cores: with lanes they seldom meet at one lock. The price is
+// the order of the items, which a sum does not mind.
+func Example_lanes() {
+	sum := 0
+	b, _ := batcher.New(func(_ context.Context, batch []int) error {
+		for _, n := range batch {
+			sum += n
+		}
+		return nil
+	}, batcher.WithLanes(8))
+	var producers sync.WaitGroup
+	for range 100 {
+		producers.Go(func() {
+			for n := range 1000 {
+				_ = b.Add(context.Background(), n)
+			}
+		})
+	}
+	producers.Wait()
+	_ = b.Close(context.Background())
+	fmt.Println(b.Stats().Flushed, "items, their sum is", sum)
+	// Output: 100000 items, their sum is 49950000
 }
 
 // Hooks and Stats are what metrics are made from.

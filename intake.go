@@ -43,11 +43,15 @@ func (b *Batcher[T]) accept(ctx context.Context, items []T, p Overflow, r *Recei
 	acquire(&b.mu)
 	n, err = b.tryAcceptLocked(items, weight, unfit, r, false)
 	full := n == 0 && err == nil && len(items) > 0
-	if full && (p == DropNewest || p == DropOldest) {
+	lanesFirst := full && p == DropOldest && b.lagging
+	if full && (p == DropNewest || p == DropOldest) && !lanesFirst {
 		n, lost = b.dropLocked(items, weight, p, r) // under the same lock: Close cannot come between
 	}
 	b.mu.Unlock()
 	switch {
+	case lanesFirst:
+		b.dropForLanes()
+		return b.accept(ctx, items, p, r)
 	case lost.failure != nil:
 		b.engine.mourn(lost, items)
 	case full && p == Reject:
@@ -70,11 +74,16 @@ func (b *Batcher[T]) tryAcceptLocked(
 		return 0, ErrClosed // wins over all others
 	case unfit != nil:
 		return 0, unfit
-	case len(items) == 0 || b.line.len > 0 || !b.makeRoomLocked(weight, willWait):
+	case len(items) == 0 || b.othersFirstLocked() || !b.makeRoomLocked(weight, willWait):
 		return 0, nil
 	}
 	return b.appendLocked(items, weight, r), nil
 }
+
+// othersFirstLocked reports whether there are others for whom admit will be called, so
+// that nobody may come before them: producers that wait for room, or items in lanes that
+// ought to be in a batch already.
+func (b *Batcher[T]) othersFirstLocked() bool { return b.line.len > 0 || b.lagging }
 
 // makeRoomLocked sees to it that there is a filling batch with room for an item of
 // this weight. If it returns false to somebody who will wait, admit is called
@@ -86,7 +95,11 @@ func (b *Batcher[T]) makeRoomLocked(weight int, willWait bool) bool {
 		}
 		b.sealLocked(ReasonWeight)
 	}
-	b.open = b.engine.open(willWait)
+	if b.closed { // what is in the lanes cannot stay there
+		b.open = b.engine.openLast()
+	} else {
+		b.open = b.engine.open(willWait)
+	}
 	if b.open == nil {
 		return false
 	}
@@ -156,8 +169,15 @@ func examine[T any](ctx context.Context, items []T, weigh func(T) int, most int)
 
 // The methods below are what the engine asks of its intake.
 
-func (b *Batcher[T]) lock()   { acquire(&b.mu) }
-func (b *Batcher[T]) unlock() { b.mu.Unlock() }
+func (b *Batcher[T]) lock() {
+	b.lanes.lock()
+	acquire(&b.mu)
+}
+
+func (b *Batcher[T]) unlock() {
+	b.mu.Unlock()
+	b.lanes.unlock()
+}
 
 func (b *Batcher[T]) seal(due *batch[T]) {
 	acquire(&b.mu)
@@ -168,8 +188,9 @@ func (b *Batcher[T]) seal(due *batch[T]) {
 }
 
 func (b *Batcher[T]) due(r Reason) {
-	acquire(&b.mu)
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
+	b.drainLocked()
 	if b.open != nil && !b.open.queued {
 		b.engine.enqueue(b.open, r)
 	}
@@ -180,6 +201,7 @@ func (b *Batcher[T]) closeLocked() (ticking bool) {
 	for w := range b.line.all() {
 		b.line.end(w, ErrClosed)
 	}
+	b.drainLocked()
 	if b.open != nil {
 		b.sealLocked(ReasonClose)
 	}
@@ -187,10 +209,11 @@ func (b *Batcher[T]) closeLocked() (ticking bool) {
 }
 
 func (b *Batcher[T]) heldLocked() (items, waiting int, oldest time.Time) {
+	items, oldest = b.lanes.heldLocked()
 	if b.open != nil {
-		oldest = b.open.firstAdded
+		oldest = earlier(oldest, b.open.firstAdded)
 	}
-	return len(b.items), b.line.len, oldest
+	return items + len(b.items), b.line.len, oldest
 }
 
 // Neither room nor order depends on single items or on keys here.

@@ -320,17 +320,20 @@ func WithDeadLetter[T any](handle func(ctx context.Context, letter DeadLetter[T]
 
 // WithLanes spreads Add over n separately locked lanes, for many producers on many
 // cores: each gathers a small chunk of items, and only a full chunk goes on to the
-// batch, in one go. A goroutine stays on its lane. The price is order: there is none
-// between items that took different lanes, so none that a user could rely on (P2).
-// From 1, no lanes, to 4096, rounded up to a power of two; default 1. About the
-// number of cores is enough. Only [New] takes it, and not together with [WithEager].
+// batch, in one go. With few producers Add gets a little slower by that. The price is
+// order: a goroutine mostly stays on its lane, but not always, so there is no order of
+// items that a user could rely on. From 1, no lanes, to 4096, rounded up to a power of
+// two; default 1. About the number of cores is enough: [runtime.GOMAXPROCS](0). Only
+// [New] takes it, and not together with [WithEager].
 //
-// Chunks are small against MaxSize, so that all of them hold at most half a batch,
-// and with a small MaxSize there are fewer lanes, or none. What is in
-// them is held in addition to the bound under "Waiting for room". A batch is sealed by
-// size when the items that have left the lanes fill it. Add puts an item into a lane
-// as long as there is room in it, whatever [WithOverflow] says. Items with a weight, Submit, AddWait, TryAdd and
-// AddAll do not use the lanes. All other promises hold unchanged.
+// A chunk has at most 64 items, and all of them together at most half a batch. So a
+// small MaxSize allows fewer lanes, and one below 32 none. What is in the lanes is held
+// in addition to the bound under "Waiting for room". It counts as accepted: MaxDelay
+// runs from the first item of a chunk, and Flush, Close and Stats cover it. A batch is
+// sealed by size when the items that have left the lanes fill it. Add puts an item into
+// a lane as long as there is room in it, whatever [WithOverflow] says; then the policy
+// applies. Submit, AddWait, TryAdd and AddAll do not use the lanes, nor does Add with
+// [WithMaxWeight].
 func WithLanes(n int) Option { return func(c *config) { c.lanes, c.lanesSet = n, true } }
 
 // WithShards sets over how many locks the keys of a [Sharded] or a [Combiner] are

@@ -322,8 +322,8 @@ func (s *Sharded[K, T]) heldLocked() (items, waiting int, oldest time.Time) {
 		sh := &s.shards[i]
 		items += sh.filling
 		waiting += sh.waiting
-		if sl := sh.young.first; sl != nil && (oldest.IsZero() || sl.firstAdded.Before(oldest)) {
-			oldest = sl.firstAdded
+		if sl := sh.young.first; sl != nil {
+			oldest = earlier(oldest, sl.firstAdded)
 		}
 	}
 	return items, waiting, oldest

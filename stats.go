@@ -86,11 +86,11 @@ func (e *engine[T]) stats() Stats {
 }
 
 // oldestAgeLocked returns the age of the oldest batch held, given when the oldest
-// filling one began. Batches are taken in the order of their age, unless they have keys.
+// filling one began, or a chunk in a lane, which may be older. Batches are taken in the order of their age, unless they have keys.
 func (e *engine[T]) oldestAgeLocked(oldest time.Time) time.Duration {
 	for _, b := range []*batch[T]{e.running.first, e.queue.first, e.parked.first} {
-		if b != nil && (oldest.IsZero() || b.firstAdded.Before(oldest)) {
-			oldest = b.firstAdded
+		if b != nil {
+			oldest = earlier(oldest, b.firstAdded)
 		}
 	}
 	return time.Since(oldest)

@@ -36,14 +36,22 @@ func (d *deadline) stop() (fired bool) { return d.armed && !d.timer.Stop() }
 // tick is the timer's goroutine: it makes the filling batch due if it is old
 // enough, and otherwise comes again when it will be.
 func (b *Batcher[T]) tick() {
-	acquire(&b.mu)
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
 	b.deadline.armed = false
 	switch {
 	case b.closed:
 		b.engine.tickEnded()
-	case b.open == nil || b.open.queued:
+	case b.lanes != nil:
+		b.tickLocked()
 	default:
+		b.armOpenLocked()
+	}
+}
+
+// armOpenLocked sees to it that the filling batch becomes due on time, if there is one.
+func (b *Batcher[T]) armOpenLocked() {
+	if b.open != nil && !b.open.queued {
 		b.armLocked()
 	}
 }

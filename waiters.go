@@ -112,18 +112,25 @@ func (b *Batcher[T]) wait(ctx context.Context, items []T, weight int, r *Receipt
 	return n, err
 }
 
-// admit lets in those who wait, as far as there is room. The engine calls it
-// when there may be.
+// admit lets in those who wait, as far as there is room: first what is in the lanes, which
+// was accepted before, then producers. The engine calls it when there may be room.
 func (b *Batcher[T]) admit(*batch[T]) {
 	for b.admitBatch() { // the lock is released in between
 	}
 }
 
-// admitBatch fills one batch with the items of those who wait. It reports whether
-// it was filled up, so that another one is worth a try.
+// admitBatch fills one batch with what waits. It reports whether it was filled up, so
+// that another one is worth a try.
 func (b *Batcher[T]) admitBatch() (full bool) {
-	acquire(&b.mu)
-	defer b.mu.Unlock()
+	b.lock()
+	defer b.unlock()
+	b.drainLocked()
+	return b.letInLocked()
+}
+
+// letInLocked fills the filling batch, or a new one, with the items of producers in
+// line. It reports whether it was filled up.
+func (b *Batcher[T]) letInLocked() (full bool) {
 	for w := b.line.first; w != nil && b.makeRoomLocked(w.weight, true); w = b.line.first {
 		w.accepted += b.appendLocked(w.items[w.accepted:], w.weight, w.receipt)
 		if w.accepted == len(w.items) {
