@@ -23,6 +23,10 @@ type engine[T any] struct {
 	over      chan struct{} // closed by finishIfIdleLocked, or by abort; nobody sends
 	pool      pool[T]
 
+	// What a Combiner adds to the delivery; nil for the others.
+	partialOf func(err error, items []T) *PartialError // finds partial failures, instead of errors.As
+	fold      func(b *batch[T])                        // of WithFoldBack: stepFold
+
 	mu      sync.Mutex                // guards the fields below; never held while waiting
 	queue   list[batch[T], *batch[T]] // first come, first served; without keys, only the last one may be filling
 	parked  list[batch[T], *batch[T]] // sealed, and waiting for an earlier batch of their key to end
@@ -188,6 +192,7 @@ func (e *engine[T]) take() *batch[T] {
 	if filling {
 		e.in.seal(b)
 	}
+	b.attempts = b.tried // not before: until it is sealed, values may be folded into it
 	return b
 }
 

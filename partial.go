@@ -18,6 +18,9 @@ func (e *engine[T]) verdict(b *batch[T], err error, n int) (v verdict) {
 	}
 	e.guard(b.ctx, "error returned by the flush function", func() {
 		marks := readMarks(err, n)
+		if e.partialOf != nil && n > 0 {
+			marks.partial = e.partialOf(err, b.items[b.pos:b.end()])
+		}
 		if marks.open() && !e.worthRetry(b, err) {
 			marks.permanent = true
 		}
@@ -62,7 +65,7 @@ func (e *engine[T]) sortOut(b *batch[T], whole verdict) {
 			continue
 		}
 		v := e.verdict(b, err, 0)
-		if whole.permanent || v.permanent || v.tooLarge || b.attempts >= e.maxAttempts {
+		if whole.permanent || v.permanent || v.tooLarge || e.exhausted(b) {
 			lost = append(lost, i)
 			losses = appendLoss(losses, err)
 			continue

@@ -16,7 +16,7 @@ type Stats struct {
 	Failed   int64 // items given up: the flush function failed them for good
 	Dropped  int64 // items dropped under DropNewest or DropOldest
 	Returned int64 // items handed back by Close
-	Folded   int64 // entries that WithFoldBack has put back; 0 without it
+	Folded   int64 // entries that WithFoldBack has combined into newer ones; 0 without it
 	Pending  int64 // items held now
 
 	// Merged counts the values that a Combiner has combined into an entry
@@ -88,10 +88,24 @@ func (e *engine[T]) stats() Stats {
 // oldestAgeLocked returns the age of the oldest batch held, given when the filling
 // one began.
 func (e *engine[T]) oldestAgeLocked(oldest time.Time) time.Duration {
-	if b := e.running.first; b != nil { // batches are taken in the order of their age
-		oldest = b.firstAdded
-	} else if b := e.queue.first; b != nil {
-		oldest = b.firstAdded
+	older := func(b *batch[T]) {
+		if b != nil && (oldest.IsZero() || b.firstAdded.Before(oldest)) {
+			oldest = b.firstAdded
+		}
+	}
+	older(e.queue.first)
+	older(e.running.first) // batches are taken in the order of their age, but for values folded back
+	if e.fold != nil {
+		for b := range e.running.all() {
+			older(b)
+		}
 	}
 	return time.Since(oldest)
+}
+
+// noteMerged sets the number of values merged. The intake counts them by itself.
+func (e *engine[T]) noteMerged(n int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.books.merged = n
 }

@@ -18,6 +18,7 @@ type waiter[T any] struct {
 	receipt  *Receipt // of the item, if wanted: &own; then it is a single one
 	own      Receipt
 	err      error         // why it was turned away, else nil
+	turn     uint64        // its place in the order of arrival
 	over     chan struct{} // capacity 1: who takes the waiter out of the line sends, and never blocks
 }
 
@@ -31,7 +32,8 @@ func (w *waiter[T]) linked() *links[waiter[T]] { return &w.links }
 // and they do not open one: they join the line.
 type line[T any] struct {
 	list[waiter[T], *waiter[T]]
-	pool sync.Pool // of *waiter[T], blank but for over and the capacity of items
+	turns uint64    // how many have joined
+	pool  sync.Pool // of *waiter[T], blank but for over and the capacity of items
 }
 
 // join puts a producer at the end of the line.
@@ -45,8 +47,36 @@ func (l *line[T]) join(items []T, weight int, wantsReceipt bool) *waiter[T] {
 	if wantsReceipt {
 		w.receipt = &w.own
 	}
+	l.turns++
+	w.turn = l.turns
 	l.pushBack(w)
 	return w
+}
+
+// rejoin puts w, which was taken out in vain, back before all who joined after it.
+func (l *line[T]) rejoin(w *waiter[T]) {
+	w.err = nil
+	later := l.first
+	for later != nil && later.turn < w.turn {
+		later = later.linked().next
+	}
+	l.insertBefore(w, later)
+}
+
+// await waits until w is out of the line: let in, or turned away, with the cause of
+// ctx if that ends first. lock and unlock are those of the intake.
+func (l *line[T]) await(ctx context.Context, w *waiter[T], lock, unlock func()) {
+	select {
+	case <-w.over:
+	case <-ctx.Done():
+		cause := context.Cause(ctx)
+		lock()
+		if w.listed {
+			l.end(w, cause)
+		}
+		unlock()
+		<-w.over
+	}
 }
 
 // end takes w out of the line, let in, or turned away with err.
@@ -79,17 +109,7 @@ func (b *Batcher[T]) wait(ctx context.Context, items []T, weight int, r *Receipt
 	w := b.line.join(items[:min(len(items), b.engine.maxSize)], weight, r != nil)
 	b.mu.Unlock()
 
-	select {
-	case <-w.over:
-	case <-ctx.Done():
-		cause := context.Cause(ctx)
-		acquire(&b.mu)
-		if w.listed {
-			b.line.end(w, cause)
-		}
-		b.mu.Unlock()
-		<-w.over
-	}
+	b.line.await(ctx, w, b.lock, b.unlock)
 	n, err = w.accepted, w.err
 	if r != nil {
 		*r = w.own
