@@ -143,6 +143,9 @@ func (c *Combiner[K, V]) TryAdd(key K, value V) error {
 	if p == Block {
 		p = Reject
 	}
+	if shard, ok := c.hasher.shard(key); ok && c.addQuickly(shard, key, value) {
+		return nil
+	}
 	return c.accept(context.Background(), Entry[K, V]{key, value}, p)
 }
 

@@ -152,7 +152,7 @@ func (e *engine[T]) judge(b *batch[T]) {
 		b.flushed, b.step = n, stepSettle
 		return
 	}
-	v := e.verdict(b, b.err, n)
+	v := e.verdict(b, b.err, b.items[b.pos:b.end()])
 	switch {
 	case v.partial != nil:
 		e.sortOut(b, v)

@@ -23,9 +23,9 @@ type engine[T any] struct {
 	over      chan struct{} // closed by finishIfIdleLocked, or by abort; nobody sends
 	pool      pool[T]
 
-	// What a Combiner adds to the delivery; nil for the others.
-	partialOf func(err error, items []T) *PartialError // finds partial failures, instead of errors.As
-	fold      func(b *batch[T])                        // of WithFoldBack: stepFold
+	// What a Combiner does otherwise.
+	partialOf func(err error, items []T) *PartialError // which of items have failed; nil if err does not say
+	fold      func(b *batch[T])                        // stepFold; nil without WithFoldBack
 
 	mu      sync.Mutex                // guards the fields below; never held while waiting
 	queue   list[batch[T], *batch[T]] // first come, first served; without keys, only the last one may be filling
@@ -87,6 +87,7 @@ func (e *engine[T]) init(c *config, in intake[T], letters func(context.Context, 
 	e.config, e.in, e.letters = c, in, letters
 	e.life = newLifetime(c.base)
 	e.startWork = e.work
+	e.partialOf = partialByIndex[T]
 	e.over = make(chan struct{})
 }
 
