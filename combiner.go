@@ -54,7 +54,7 @@ type Combiner[K comparable, V any] struct {
 	places atomic.Int64
 
 	// Guarded by the locks of all tallies together.
-	open     *batch[Entry[K, V]] // the filling batch, nil if there is none; its entries are in the tallies
+	open     *batch[Entry[K, V]] // the filling batch, nil if there is none; tallies have its entries
 	opened   time.Time           // when that got its first value
 	closed   bool
 	line     line[Entry[K, V]] // of producers that wait for room
@@ -70,15 +70,14 @@ type Combiner[K comparable, V any] struct {
 // [WithFoldBack]. The function of [WithDeadLetter] receives a
 // DeadLetter[Entry[K, V]].
 //
-// combine runs on the goroutine of the producer who adds the value, while the lock
-// of the key's shard is held, and sometimes those of all shards: the one exception to
-// the rule that no lock is held in user code. So it must be short, and must not call
-// any method of the combiner. For one key the calls come one after another, in the order in which
-// the values were accepted. A panic in it, or [runtime.Goexit], leaves the entry as it
-// was and reaches the caller of Add, whose value was not accepted. What combine has
-// changed in place before, if V has pointers in it, cannot be taken back.
-//
-// The same holds for the hashing and the comparison of keys, which cannot call back.
+// combine runs on the goroutine of the producer who adds the value (with
+// [WithFoldBack] also on a worker's), while the lock of the key's shard is held, and
+// sometimes those of all shards: the one exception to the rule that no lock is held in
+// user code. So it must be short, and must not call any method of the combiner. For
+// one key the calls come one after another, in the order in which the values were
+// accepted. A panic in it, or [runtime.Goexit], leaves the entry as it was and reaches
+// the caller of Add, whose value was not accepted. What combine has changed in place
+// before, if V has pointers in it, cannot be taken back.
 func NewCombiner[K comparable, V any](
 	combine func(old, new V) V, flush CombinedFlushFunc[K, V], opts ...Option,
 ) (*Combiner[K, V], error) {
@@ -89,7 +88,8 @@ func NewCombiner[K comparable, V any](
 	if flush == nil {
 		faults = append(faults, errors.New("the flush function is nil"))
 	}
-	letters, fault := typed[func(context.Context, DeadLetter[Entry[K, V]])]("WithDeadLetter", config.deadLetter)
+	letters, fault := typed[func(context.Context, DeadLetter[Entry[K, V]])](
+		"WithDeadLetter", config.deadLetter)
 	faults = append(faults, fault)
 	if err := configError(faults); err != nil {
 		return nil, err

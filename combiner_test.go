@@ -718,6 +718,7 @@ func TestP13_F9_ManyShortLivesOfCombinersLeaveNoGoroutine(t *testing.T) {
 			require.NoError(t, c.Close(background))
 			require.NoError(t, c.Close(endedContext()))
 		}
+		synctest.Wait() // the last worker may be on its way out
 		require.Zero(t, engineGoroutines())
 	})
 }

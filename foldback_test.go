@@ -171,14 +171,14 @@ func TestF44_RetryAfterSetsThePauseBeforeAFoldBack(t *testing.T) {
 }
 
 func TestP3_ThePiecesOfASplitBatchAreFoldedBackOneByOne(t *testing.T) {
-	playCounts(t, answers(batcher.TooLarge(errSink), errSink, errSink), folding(batcher.WithMaxSize(2)), func(s *countStage) {
+	playCounts(t, answers(batcher.TooLarge(errSink), errSink, errSink), folding(), func(s *countStage) {
 		s.add("a", "b")
-		s.until(1 * ms)
-		s.add("a") // due at 6 ms, and waits for the worker
+		s.until(6 * ms)
+		s.add("a") // due at 11 ms, and waits for the worker
 		s.until(100 * ms)
-		// The first piece is folded at 10 ms. The second one fails at 10 ms, and is folded at 20 ms.
+		// The first piece fails at 5 ms and is folded at 15 ms, the second one 10 ms later.
 		require.Len(t, s.visits, 4)
-		require.Equal(t, 20*ms, s.visits[3].at)
+		require.Equal(t, 25*ms, s.visits[3].at)
 		require.Equal(t, "a=2 b=1", s.visits[3].line)
 		require.EqualValues(t, 3, s.c.Stats().Added)
 		require.EqualValues(t, 1, s.c.Stats().Folded)

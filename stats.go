@@ -16,7 +16,7 @@ type Stats struct {
 	Failed   int64 // items given up: the flush function failed them for good
 	Dropped  int64 // items dropped under DropNewest or DropOldest
 	Returned int64 // items handed back by Close
-	Folded   int64 // entries that WithFoldBack has combined into newer ones; 0 without it
+	Folded   int64 // entries that WithFoldBack has combined into newer ones
 	Pending  int64 // items held now
 
 	// Merged counts the values that a Combiner has combined into an entry

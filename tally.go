@@ -6,7 +6,6 @@ package batcher
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -328,7 +327,7 @@ func (c *Combiner[K, V]) lock() {
 }
 
 func (c *Combiner[K, V]) unlock() {
-	for i := range slices.Backward(c.tallies) {
+	for i := range c.tallies {
 		c.tallies[i].mu.Unlock()
 	}
 }
