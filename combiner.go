@@ -96,12 +96,9 @@ func NewCombiner[K comparable, V any](
 	}
 	// More shards than keys would only cost time.
 	shards := min(powerOfTwo(config.shards), 1<<(bits.Len(uint(config.maxSize))-1))
-	c := &Combiner[K, V]{
-		hasher:    newHasher[K](shards),
-		tallies:   make([]tally[K, V], shards),
-		combine:   combine,
-		flushFunc: flush,
-	}
+	c := &Combiner[K, V]{combine: combine, flushFunc: flush}
+	c.hasher = newHasher[K](shards)
+	c.tallies = make([]tally[K, V], c.hasher.shards())
 	c.startTick = c.tick
 	c.engine.init(config, c, letters)
 	c.engine.partialOf = partialByKey[K, V]
