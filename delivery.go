@@ -30,6 +30,7 @@ type delivery struct {
 
 	flushed int           // items from pos on that the attempt has flushed
 	losses  []loss        // behind those, items to give up; what is left of the piece is tried again
+	then    step          // what comes when that is settled and something is left
 	pause   time.Duration // before the next attempt
 }
 
@@ -48,6 +49,7 @@ const (
 	stepSettle             // settle what was decided, one fate at a time
 	stepNotice             // tell the hooks of the coming retry
 	stepPause              // wait before the next attempt
+	stepFold               // out of attempts, under WithFoldBack: put the piece back, as far as that goes
 )
 
 // deliver brings b to its end, or returns early if Close gives up.
@@ -66,7 +68,12 @@ func (e *engine[T]) deliver(b *batch[T]) {
 			e.retrying(b)
 		case stepPause:
 			b.step = stepTry
+			if b.attempts >= e.maxAttempts {
+				b.step = stepFold
+			}
 			goOn = e.sleep(b.pause)
+		case stepFold:
+			e.fold(b)
 		}
 		if !goOn {
 			return
@@ -145,7 +152,7 @@ func (e *engine[T]) judge(b *batch[T]) {
 		b.flushed, b.step = n, stepSettle
 		return
 	}
-	v := e.verdict(b, b.err, n)
+	v := e.verdict(b, b.err, b.items[b.pos:b.end()])
 	switch {
 	case v.partial != nil:
 		e.sortOut(b, v)
@@ -153,7 +160,7 @@ func (e *engine[T]) judge(b *batch[T]) {
 		b.ends = append(b.ends, b.pos+(n+1)/2)
 		b.attempts = 0
 		b.step = stepTry
-	case v.permanent || v.tooLarge || b.attempts >= e.maxAttempts:
+	case v.permanent || v.tooLarge || e.exhausted(b):
 		b.losses = append(b.losses, loss{n, b.err})
 		b.step = stepSettle
 	default:
@@ -161,10 +168,15 @@ func (e *engine[T]) judge(b *batch[T]) {
 	}
 }
 
+// exhausted reports whether the piece is to be given up since it is out of attempts.
+func (e *engine[T]) exhausted(b *batch[T]) bool {
+	return b.attempts >= e.maxAttempts && e.fold == nil
+}
+
 // planRetry decides on the pause before the next attempt.
 func (e *engine[T]) planRetry(b *batch[T], after time.Duration) {
 	b.pause = max(after, e.backoffAfter(b))
-	b.step = stepSettle
+	b.step, b.then = stepSettle, stepNotice
 }
 
 // settleNext settles the next run of items that share a fate, or moves on when
@@ -180,7 +192,7 @@ func (e *engine[T]) settleNext(b *batch[T]) bool {
 		b.losses = b.losses[1:]
 		return e.giveUp(b, l)
 	case b.pos < b.end():
-		b.step = stepNotice
+		b.step = b.then
 	default:
 		b.ends = b.ends[:len(b.ends)-1]
 		b.attempts = 0

@@ -23,6 +23,10 @@ type engine[T any] struct {
 	over      chan struct{} // closed by finishIfIdleLocked, or by abort; nobody sends
 	pool      pool[T]
 
+	// What a Combiner does otherwise.
+	partialOf func(err error, items []T) *PartialError // which of items have failed; nil if err does not say
+	fold      func(b *batch[T])                        // stepFold; nil without WithFoldBack
+
 	mu      sync.Mutex                // guards the fields below; never held while waiting
 	queue   list[batch[T], *batch[T]] // first come, first served; without keys, only the last one may be filling
 	parked  list[batch[T], *batch[T]] // sealed, and waiting for an earlier batch of their key to end
@@ -91,6 +95,7 @@ func (e *engine[T]) init(c *config, in intake[T], letters func(context.Context, 
 	e.config, e.in, e.letters = c, in, letters
 	e.life = newLifetime(c.base)
 	e.startWork = e.work
+	e.partialOf = partialByIndex[T]
 	e.over = make(chan struct{})
 }
 
@@ -246,6 +251,7 @@ func (e *engine[T]) take() *batch[T] {
 	if filling {
 		e.in.seal(b)
 	}
+	b.attempts = b.tried // not before: until it is sealed, values may be folded into it
 	return b
 }
 

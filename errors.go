@@ -63,7 +63,7 @@ type FlushError struct {
 
 	// Attempts is how often they were passed to the flush function: since
 	// the batch was last split, if it was. 0 means that they were dropped
-	// without an attempt.
+	// without an attempt. Under [WithFoldBack], see Info.Attempt.
 	Attempts int
 
 	// Err is the cause: what the flush function returned for the last

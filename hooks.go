@@ -70,7 +70,9 @@ type Info struct {
 	// Sealed is when the batch stopped accepting items.
 	Sealed time.Time
 
-	// Attempt counts from 1. It starts anew for each piece of a split batch.
+	// Attempt counts from 1. It starts anew for each piece of a split batch. For a
+	// batch that has received values under [WithFoldBack], it counts on from the
+	// attempts that these have behind them.
 	Attempt int
 
 	// Key is the key of a per-key batch, else nil.
@@ -111,7 +113,8 @@ type Hooks struct {
 	FlushEnd func(ctx context.Context, info Info, result FlushResult)
 
 	// Retry runs before the wait that precedes another attempt at
-	// info.Size items; err is why the last one failed.
+	// info.Size items; err is why the last one failed. Under [WithFoldBack] they
+	// may come with the next batch then.
 	Retry func(ctx context.Context, info Info, wait time.Duration, err error)
 
 	// DeadLetter runs after items were given up: accounted for, and handed

@@ -37,6 +37,24 @@ func (l *list[E, P]) pushBack(e P) {
 	l.len++
 }
 
+// insertBefore inserts e before at, which is in l, or at the end if at is nil.
+func (l *list[E, P]) insertBefore(e, at P) {
+	if at == nil {
+		l.pushBack(e)
+		return
+	}
+	prev := P(at.linked().prev)
+	*e.linked() = links[E]{prev: prev, next: at}
+	at.linked().prev = e
+	if prev == at { // it was the first
+		l.first = e
+		e.linked().prev = e
+	} else {
+		prev.linked().next = e
+	}
+	l.len++
+}
+
 // remove takes e, which must be in l, out of it.
 func (l *list[E, P]) remove(e P) {
 	at := e.linked()

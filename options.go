@@ -338,8 +338,8 @@ func WithLanes(n int) Option { return func(c *config) { c.lanes, c.lanesSet = n,
 
 // WithShards sets over how many locks the keys of a [Sharded] or a [Combiner] are
 // spread. Keys of different shards do not wait for one another. From 1 to 65536,
-// rounded up to a power of two; default four times GOMAXPROCS. It changes nothing but
-// speed.
+// rounded up to a power of two; default four times GOMAXPROCS. A Combiner has no more
+// than MaxSize. It changes nothing but speed.
 func WithShards(n int) Option { return func(c *config) { c.shards, c.shardsSet = n, true } }
 
 // WithMaxPending bounds the items that a [Sharded] holds, over all keys, from being
@@ -359,16 +359,28 @@ func WithMaxPendingPerKey(n int) Option {
 }
 
 // WithFoldBack makes a [Combiner] put a batch that is out of attempts back instead
-// of giving it up: after the pause, its values are combined into the batch that is
-// filling now, newer ones on top, and travel with that. So no value is given up just
-// because a sink is down for long. Permanent failures are given up as ever.
+// of giving it up: after the pause, each of its values is combined into the batch
+// that is filling then, as the older one, and travels with that. So no value is given up
+// just because a sink is down for long, and what is held does not grow: it is at most
+// one value for each key. Permanent failures are given up as ever.
 //
-// While other sealed batches wait, or the filling one has no place for all the keys,
-// the failed batch is tried again as it is: older values never overtake newer ones.
-// Attempts and their pauses go on counting, so that the Backoff grows. It needs
-// [WithRetry] with a Backoff: WithRetry(1, backoff) folds back after every failure.
-// Flush and Close wait for values that were folded back too, if need be until their
-// context ends. Default off.
+//   - While sealed batches wait, or if none is filling, or as far as the filling one
+//     has no place, the failed batch is tried again as it is: with one worker, older
+//     values never overtake newer ones of their key. No number of attempts ends that.
+//   - Attempts count on, in [Info] too, so that the Backoff grows until a flush
+//     succeeds; a split starts anew, as ever. It needs [WithRetry] with a Backoff:
+//     WithRetry(1, backoff) puts a batch back after every failure.
+//   - The filling batch is due when it was before: the pause sets the pace. It is due
+//     at once if a Flush waits for a value put back.
+//   - Flush and Close wait for such values too, if need be until their context ends.
+//     After Close nothing is put back, but tried again as it is.
+//   - The combine function is then called on a worker's goroutine, with the locks of
+//     all shards held. If it panics or leaves by [runtime.Goexit], the older value is given
+//     up, with a [*PanicError] or [ErrGoexit], and the newer one remains.
+//
+// [Stats] counts an entry that was combined into a newer one as Folded. One whose
+// key is new to the filling batch moves there, and remains the same entry. Default
+// off.
 func WithFoldBack() Option { return func(c *config) { c.foldBack = true } }
 
 // WithoutReuse gives the flush function a fresh slice every time, which it may

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// verdict reads the marks of err, the outcome of an attempt at n items, and asks
-// the user where they leave the answer open. It survives a panic in the methods of the
+// verdict reads the marks of err, the outcome of an attempt at items (none for one of
+// the errors in a PartialError), and asks the user where they leave the answer open. It survives a panic in the methods of the
 // user's errors, which then count as permanent. If such a method has ended the
 // goroutine, a second look is taken without asking the user, and no third.
-func (e *engine[T]) verdict(b *batch[T], err error, n int) (v verdict) {
+func (e *engine[T]) verdict(b *batch[T], err error, items []T) (v verdict) {
 	v = verdict{permanent: true}
 	if b.judged > 2 {
 		return v
 	}
 	e.guard(b.ctx, "error returned by the flush function", func() {
-		marks := readMarks(err, n)
+		marks := readMarks(err, items, e.partialOf)
 		if marks.open() && !e.worthRetry(b, err) {
 			marks.permanent = true
 		}
@@ -61,8 +61,8 @@ func (e *engine[T]) sortOut(b *batch[T], whole verdict) {
 			flushed = append(flushed, i)
 			continue
 		}
-		v := e.verdict(b, err, 0)
-		if whole.permanent || v.permanent || v.tooLarge || b.attempts >= e.maxAttempts {
+		v := e.verdict(b, err, nil)
+		if whole.permanent || v.permanent || v.tooLarge || e.exhausted(b) {
 			lost = append(lost, i)
 			losses = appendLoss(losses, err)
 			continue

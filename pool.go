@@ -27,6 +27,7 @@ type batch[T any] struct {
 	firstAdded time.Time
 	filledFor  time.Duration // from firstAdded until it was sealed
 	epoch      *epoch
+	tried      int       // attempts that values folded back into it have behind them
 	fates      *fates    // nil if nobody has a receipt
 	of         keyed     // whose items these are; nil without keys
 	next       *batch[T] // of the same key; the intake's

@@ -97,6 +97,16 @@ func (e *PartialError) usable(n int) bool {
 	return failed
 }
 
+// partialByIndex looks for a PartialError in err, the outcome of an attempt at
+// items, and returns nil if there is none, or if it says nothing usable.
+func partialByIndex[T any](err error, items []T) *PartialError {
+	var partial *PartialError
+	if errors.As(err, &partial) && partial.usable(len(items)) {
+		return partial
+	}
+	return nil
+}
+
 type permanentError struct{ err error }
 
 func (e *permanentError) Error() string { return e.err.Error() }
@@ -161,14 +171,13 @@ type verdict struct {
 // open reports whether the marks leave it to others if another attempt is made.
 func (v verdict) open() bool { return !v.permanent && !v.tooLarge && v.partial == nil }
 
-// readMarks reads the marks of err, the outcome of an attempt at n items. It
+// readMarks reads the marks of err, the outcome of an attempt at items. It
 // calls methods of the user's errors, which may panic.
-func readMarks(err error, n int) (v verdict) {
+func readMarks[T any](err error, items []T, partialOf func(error, []T) *PartialError) (v verdict) {
 	var (
 		after     *retryAfterError
 		permanent *permanentError
 		tooLarge  *tooLargeError
-		partial   *PartialError
 	)
 	if _, panicked := err.(*PanicError); panicked || err == ErrGoexit {
 		return verdict{permanent: true}
@@ -176,9 +185,7 @@ func readMarks(err error, n int) (v verdict) {
 	if errors.As(err, &after) {
 		v.after = after.after
 	}
-	if errors.As(err, &partial) && partial.usable(n) {
-		v.partial = partial
-	}
+	v.partial = partialOf(err, items)
 	v.permanent = errors.As(err, &permanent)
 	v.tooLarge = errors.As(err, &tooLarge)
 	return v

@@ -65,18 +65,18 @@ func (k *keyed) count() int                                         { return int
 // side of exercise 10), or under several. It has no delay, no bound, no workers, no Close
 // race: nothing but the finding and the appending.
 type lockedMaps struct {
-	parts   []lockedMap
+	parts   []lockedPart
 	flushed atomic.Int64
 }
 
-type lockedMap struct {
+type lockedPart struct {
 	mu   sync.Mutex
 	bufs map[int][]int64
 	_    [64]byte
 }
 
 func newLockedMaps(n int) *lockedMaps {
-	m := &lockedMaps{parts: make([]lockedMap, n)}
+	m := &lockedMaps{parts: make([]lockedPart, n)}
 	for i := range m.parts {
 		m.parts[i].bufs = make(map[int][]int64)
 	}

@@ -16,7 +16,7 @@ type Stats struct {
 	Failed   int64 // items given up: the flush function failed them for good
 	Dropped  int64 // items dropped under DropNewest or DropOldest
 	Returned int64 // items handed back by Close
-	Folded   int64 // entries that WithFoldBack has put back; 0 without it
+	Folded   int64 // entries that WithFoldBack has combined into newer ones
 	Pending  int64 // items held now
 
 	// Merged counts the values that a Combiner has combined into an entry
@@ -85,13 +85,24 @@ func (e *engine[T]) stats() Stats {
 	return s
 }
 
-// oldestAgeLocked returns the age of the oldest batch held, given when the oldest
-// filling one began, or a chunk in a lane, which may be older. Batches are taken in the order of their age, unless they have keys.
+// oldestAgeLocked returns the age of the oldest batch held, given when the oldest filling
+// one began, or a chunk in a lane. In the queue the first is the oldest, unless there
+// are keys.
 func (e *engine[T]) oldestAgeLocked(oldest time.Time) time.Duration {
-	for _, b := range []*batch[T]{e.running.first, e.queue.first, e.parked.first} {
+	for b := range e.running.all() { // with values that were folded back, not the first one either
+		oldest = earlier(oldest, b.firstAdded)
+	}
+	for _, b := range []*batch[T]{e.queue.first, e.parked.first} {
 		if b != nil {
 			oldest = earlier(oldest, b.firstAdded)
 		}
 	}
 	return time.Since(oldest)
+}
+
+// noteMerged sets the number of values merged. The intake counts them by itself.
+func (e *engine[T]) noteMerged(n int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.books.merged = n
 }

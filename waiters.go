@@ -18,6 +18,7 @@ type waiter[T any] struct {
 	receipt  *Receipt // of the item, if wanted: &own; then it is a single one
 	own      Receipt
 	err      error         // why it was turned away, else nil
+	turn     uint64        // its place in the order of arrival
 	over     chan struct{} // capacity 1: who takes the waiter out of the line sends, and never blocks
 }
 
@@ -31,6 +32,7 @@ func (w *waiter[T]) linked() *links[waiter[T]] { return &w.links }
 // and they do not open one: they join the line.
 type line[T any] struct {
 	list[waiter[T], *waiter[T]]
+	turns uint64    // how many have joined
 	pool  sync.Pool // of *waiter[T], blank but for over and the capacity of items
 	total *int      // if not nil: of the waiters in several lines
 }
@@ -46,11 +48,26 @@ func (l *line[T]) join(items []T, weight int, wantsReceipt bool) *waiter[T] {
 	if wantsReceipt {
 		w.receipt = &w.own
 	}
+	l.turns++
+	w.turn = l.turns
 	l.pushBack(w)
 	if l.total != nil {
 		*l.total++
 	}
 	return w
+}
+
+// rejoin puts w, which was taken out in vain, back before all who joined after it.
+func (l *line[T]) rejoin(w *waiter[T]) {
+	w.err = nil
+	later := l.first
+	for later != nil && later.turn < w.turn {
+		later = later.linked().next
+	}
+	l.insertBefore(w, later)
+	if l.total != nil {
+		*l.total++
+	}
 }
 
 // end takes w out of the line, let in, or turned away with err.
