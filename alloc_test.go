@@ -42,6 +42,25 @@ func TestP13_AllocsOfAddAreZero(t *testing.T) {
 	}
 }
 
+// What Flush, the timer or a worker takes out of the lanes leaves no garbage behind.
+func TestP13_AllocsOfDrainedLanesAreZero(t *testing.T) {
+	ctx := context.Background()
+	allocs := func(opts ...batcher.Option) float64 {
+		b := start(t, func(context.Context, []int64) error { return nil }, append(opts, batcher.WithMaxSize(1000))...)
+		add := func() {
+			for range 100 {
+				_ = b.Add(ctx, 1)
+			}
+			_ = b.Flush(ctx)
+		}
+		add()
+		perRun := testing.AllocsPerRun(100, add)
+		finish(t, b)
+		return perRun
+	}
+	assert.Equal(t, allocs(), allocs(batcher.WithLanes(8)))
+}
+
 func TestP13_AllocsOfABatchAreFew(t *testing.T) {
 	ctx := context.Background()
 	for name, c := range map[string]struct {
