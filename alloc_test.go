@@ -17,13 +17,14 @@ import (
 func TestP13_AllocsOfAddAreZero(t *testing.T) {
 	ctx := context.Background()
 	noop := func(context.Context, []int64) error { return nil }
+	lanes := batcher.WithLanes(8)
 	weigh := batcher.WithMaxWeight(1<<30, func(int64) int { return 1 })
 	for name, c := range map[string]struct {
 		opts []batcher.Option
 		add  func(*batcher.Batcher[int64])
 		max  float64 // per item
 	}{
-		"lanes":   {[]batcher.Option{batcher.WithLanes(8)}, func(b *batcher.Batcher[int64]) { _ = b.Add(ctx, 1) }, 0.01},
+		"lanes":   {[]batcher.Option{lanes}, func(b *batcher.Batcher[int64]) { _ = b.Add(ctx, 1) }, 0.01},
 		"Add":     {nil, func(b *batcher.Batcher[int64]) { _ = b.Add(ctx, 1) }, 0.01},
 		"TryAdd":  {nil, func(b *batcher.Batcher[int64]) { _ = b.TryAdd(1) }, 0.01},
 		"Submit":  {nil, func(b *batcher.Batcher[int64]) { _, _ = b.Submit(ctx, 1) }, 0.01},
@@ -46,7 +47,8 @@ func TestP13_AllocsOfAddAreZero(t *testing.T) {
 func TestP13_AllocsOfDrainedLanesAreZero(t *testing.T) {
 	ctx := context.Background()
 	allocs := func(opts ...batcher.Option) float64 {
-		b := start(t, func(context.Context, []int64) error { return nil }, append(opts, batcher.WithMaxSize(1000))...)
+		noop := func(context.Context, []int64) error { return nil }
+		b := start(t, noop, append(opts, batcher.WithMaxSize(1000))...)
 		add := func() {
 			for range 100 {
 				_ = b.Add(ctx, 1)

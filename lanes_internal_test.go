@@ -111,7 +111,7 @@ func fullLanes(t *testing.T, opts ...Option) (b *Batcher[int], makeRoom, release
 	t.Helper()
 	gate := make(chan struct{})
 	b, err := New(func(context.Context, []int) error { <-gate; return nil },
-		append([]Option{WithLanes(2), WithMaxSize(32), WithQueueDepth(1), WithMaxDelay(time.Hour)}, opts...)...)
+		append(opts, WithLanes(2), WithMaxSize(32), WithQueueDepth(1), WithMaxDelay(time.Hour))...)
 	require.NoError(t, err)
 	_, err = b.AddAll(context.Background(), make([]int, 64))
 	require.NoError(t, err)
