@@ -17,13 +17,14 @@ import (
 func TestP13_AllocsOfAddAreZero(t *testing.T) {
 	ctx := context.Background()
 	noop := func(context.Context, []int64) error { return nil }
+	lanes := batcher.WithLanes(8)
 	weigh := batcher.WithMaxWeight(1<<30, func(int64) int { return 1 })
 	for name, c := range map[string]struct {
 		opts []batcher.Option
 		add  func(*batcher.Batcher[int64])
 		max  float64 // per item
 	}{
-		"lanes":   {[]batcher.Option{batcher.WithLanes(8)}, func(b *batcher.Batcher[int64]) { _ = b.Add(ctx, 1) }, 0.01},
+		"lanes":   {[]batcher.Option{lanes}, func(b *batcher.Batcher[int64]) { _ = b.Add(ctx, 1) }, 0.01},
 		"Add":     {nil, func(b *batcher.Batcher[int64]) { _ = b.Add(ctx, 1) }, 0.01},
 		"TryAdd":  {nil, func(b *batcher.Batcher[int64]) { _ = b.TryAdd(1) }, 0.01},
 		"Submit":  {nil, func(b *batcher.Batcher[int64]) { _, _ = b.Submit(ctx, 1) }, 0.01},
@@ -40,6 +41,26 @@ func TestP13_AllocsOfAddAreZero(t *testing.T) {
 		assert.LessOrEqual(t, testing.AllocsPerRun(20, add)/10_000, c.max, name)
 		finish(t, b)
 	}
+}
+
+// What Flush, the timer or a worker takes out of the lanes leaves no garbage behind.
+func TestP13_AllocsOfDrainedLanesAreZero(t *testing.T) {
+	ctx := context.Background()
+	allocs := func(opts ...batcher.Option) float64 {
+		noop := func(context.Context, []int64) error { return nil }
+		b := start(t, noop, append(opts, batcher.WithMaxSize(1000))...)
+		add := func() {
+			for range 100 {
+				_ = b.Add(ctx, 1)
+			}
+			_ = b.Flush(ctx)
+		}
+		add()
+		perRun := testing.AllocsPerRun(100, add)
+		finish(t, b)
+		return perRun
+	}
+	assert.Equal(t, allocs(), allocs(batcher.WithLanes(8)))
 }
 
 func TestP13_AllocsOfABatchAreFew(t *testing.T) {

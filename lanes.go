@@ -16,7 +16,7 @@ import (
 // and Flush and Close wait for it. What is in the lanes is moved to the filling batch
 //
 //   - by the Add that fills a chunk, its own chunk only;
-//   - by the timer, by Flush, and by a worker that has made room, all chunks: then the
+//   - by the timer, by Flush, and by a worker that has made room, all chunks: so the
 //     batch that leaves is as full as can be;
 //   - by Close, all chunks, whether there is room or not.
 //
@@ -190,8 +190,7 @@ func (b *Batcher[T]) unloadLocked(l *lane[T]) bool {
 	if b.othersFirstLocked() {
 		return false
 	}
-	b.moveLocked(l, false)
-	b.armOpenLocked()
+	b.moveLocked(l, false) // the timer is set for the chunk, so for the batch as well
 	return len(l.items) < b.lanes.chunk
 }
 
@@ -236,7 +235,7 @@ func (b *Batcher[T]) moveLocked(l *lane[T], willWait bool) (empty bool) {
 	}
 	l.bound = 0
 	b.engine.leaveEpoch(l.epoch)
-	l.epoch = nil
+	l.epoch = nil // it would keep all later ones alive
 	return true
 }
 
@@ -244,9 +243,6 @@ func (b *Batcher[T]) moveLocked(l *lane[T], willWait bool) (empty bool) {
 // items, and makes it due if a Flush waits for the chunk.
 func (b *Batcher[T]) adoptLocked(l *lane[T]) {
 	open := b.open
-	if len(b.items) == 0 {
-		open.firstAdded = l.first
-	}
 	open.firstAdded = earlier(open.firstAdded, l.first)
 	if open.epoch != l.epoch && b.engine.regroup(open, l.epoch) && !open.queued {
 		b.engine.enqueue(open, ReasonFlush)
@@ -262,20 +258,6 @@ func (b *Batcher[T]) takeOverLocked(items []T) int {
 		b.sealLocked(ReasonSize)
 	}
 	return n
-}
-
-// tickLocked is tick for a batcher with lanes. Once anything in it is old enough, all
-// chunks go along, so that there are few batches, and full ones.
-func (b *Batcher[T]) tickLocked() {
-	_, oldest := b.lanes.heldLocked()
-	if b.open != nil && !b.open.queued {
-		oldest = earlier(oldest, b.open.firstAdded)
-	}
-	if rest := b.engine.maxDelay - time.Since(oldest); rest > 0 && !oldest.IsZero() {
-		b.deadline.arm(rest, b.startTick)
-		return
-	}
-	b.drainLocked() // if nothing is held, only their buffers
 }
 
 // leaveEpoch takes a chunk out of its epoch.

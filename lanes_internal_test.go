@@ -111,7 +111,7 @@ func fullLanes(t *testing.T, opts ...Option) (b *Batcher[int], makeRoom, release
 	t.Helper()
 	gate := make(chan struct{})
 	b, err := New(func(context.Context, []int) error { <-gate; return nil },
-		append([]Option{WithLanes(2), WithMaxSize(32), WithQueueDepth(1), WithMaxDelay(time.Hour)}, opts...)...)
+		append(opts, WithLanes(2), WithMaxSize(32), WithQueueDepth(1), WithMaxDelay(time.Hour))...)
 	require.NoError(t, err)
 	_, err = b.AddAll(context.Background(), make([]int, 64))
 	require.NoError(t, err)
@@ -176,6 +176,8 @@ func TestP13_TheBuffersOfIdleLanesAreLetGo(t *testing.T) {
 					require.NoError(t, b.AddToLane(lane, ctx, item))
 				}
 			}
+			b.lock()
+			defer b.unlock()
 			for i := range b.lanes.all {
 				buffers = append(buffers, weak.Make(&b.lanes.all[i].items[:1][0]))
 			}
@@ -195,21 +197,32 @@ func TestP13_TheBuffersOfIdleLanesAreLetGo(t *testing.T) {
 			assert.Nil(t, buffer.Value(), "buffer %d is kept", i)
 		}
 		require.NoError(t, b.Close(ctx))
+		for i := range b.lanes.all {
+			assert.Nil(t, b.lanes.all[i].epoch, "an epoch keeps all later ones")
+		}
 	})
 }
 
 func TestP10_NothingThatWentThroughALaneIsReachableFromIt(t *testing.T) {
 	ctx := context.Background()
 	type payload [1 << 10]byte
-	b, err := New(func(context.Context, []*payload) error { return nil }, WithLanes(2), WithMaxSize(40))
+	b, err := New(func(context.Context, []*payload) error { return nil },
+		WithLanes(2), WithMaxSize(40), WithMaxDelay(time.Hour), WithQueueDepth(2))
 	require.NoError(t, err)
+	n, err := b.AddAll(ctx, make([]*payload, 5)) // so that a chunk of 10 is split
+	require.NoError(t, err)
+	require.Equal(t, 5, n)
 	var watched []weak.Pointer[payload]
-	for range 8 * 7 { // the last chunk but one is split: its rest has moved to the front
+	for i := range 80 {
 		p := new(payload)
-		watched = append(watched, weak.Make(p))
+		if i < 75 { // the others are held
+			watched = append(watched, weak.Make(p))
+		}
 		require.NoError(t, b.AddToLane(0, ctx, p))
 	}
-	require.NoError(t, b.Flush(ctx))
+	for b.Stats().Flushed < 80 {
+		runtime.Gosched()
+	}
 	for range 5 {
 		runtime.GC()
 	}

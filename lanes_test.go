@@ -334,6 +334,22 @@ func TestP5_ExactlyTheChunksAreHeldBesidesTheBatches(t *testing.T) {
 	})
 }
 
+func TestP5_OnlyAddUsesTheLanes(t *testing.T) {
+	opts := twoLanes(batcher.WithMaxDelay(time.Hour), batcher.WithOverflow(batcher.Reject))
+	play(t, takes(sec), opts, func(s *stage) {
+		s.fill()
+		require.NoError(s, s.b.Add(background, 1), "there is room in its lane")
+		require.Equal(s, batcher.ErrFull, s.b.TryAdd(2))
+		_, err := s.b.AddAll(background, []int{3})
+		require.Equal(s, batcher.ErrFull, err)
+		_, err = s.b.Submit(background, 4)
+		require.Equal(s, batcher.ErrFull, err)
+		require.Equal(s, batcher.ErrFull, s.b.AddWait(background, 5))
+		require.NoError(s, s.b.Close(background))
+		s.saw(append(filled(), "2s close [1]")...)
+	})
+}
+
 func TestP5_F18_AProducerThatFindsItsLaneFullWaitsAsAnyOther(t *testing.T) {
 	play(t, takes(sec), twoLanes(batcher.WithMaxDelay(time.Hour)), func(s *stage) {
 		s.fill()

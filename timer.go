@@ -43,7 +43,7 @@ func (b *Batcher[T]) tick() {
 	case b.closed:
 		b.engine.tickEnded()
 	case b.lanes != nil:
-		b.tickLocked()
+		b.drainLocked() // a chunk may be the oldest
 	default:
 		b.armOpenLocked()
 	}
