@@ -30,10 +30,12 @@ type countStorm struct {
 	opts            options
 
 	c       *batcher.Combiner[int, int64]
-	down    atomic.Bool
+	sink    sync.RWMutex // held for reading in the flush function
+	down    bool         // guarded by sink
 	calls   atomic.Int64
 	adding  atomic.Int64 // producers that are not done
 	entries atomic.Int64 // flushed
+	buried  atomic.Int64 // entries in dead letters
 
 	// Sums of values.
 	accepted, flushed, lost, returned atomic.Int64
@@ -51,8 +53,10 @@ func (st *countStorm) combine(old, new int64) int64 {
 }
 
 func (st *countStorm) flush(_ context.Context, batch map[int]int64) error {
+	st.sink.RLock()
+	defer st.sink.RUnlock()
 	n := st.calls.Add(1)
-	if st.down.Load() {
+	if st.down {
 		return errSink
 	}
 	switch n % 11 {
@@ -97,6 +101,7 @@ func (st *countStorm) took(value int64) {
 func (st *countStorm) bury(_ context.Context, letter batcher.DeadLetter[batcher.Entry[int, int64]]) {
 	for _, e := range letter.Items {
 		st.lost.Add(e.Item)
+		st.buried.Add(1)
 	}
 	if st.calls.Add(1)%7 == 0 && !errors.Is(letter.Err, batcher.ErrDropped) {
 		runtime.Goexit()
@@ -156,6 +161,9 @@ func (st *countStorm) run(t *testing.T) {
 		}
 		st.giveUp(t)
 		producers.Wait()
+		for s := st.c.Stats(); st.buried.Load() != s.Failed+s.Dropped; { // Close waits for no handler
+			runtime.Gosched()
+		}
 	} else {
 		producers.Wait()
 		require.NoError(t, st.c.Close(background))
@@ -172,7 +180,9 @@ func (st *countStorm) run(t *testing.T) {
 // giveUp closes the combiner in mid-run. The sink goes down before, so that nothing is
 // written whose outcome would not be known.
 func (st *countStorm) giveUp(t *testing.T) {
-	st.down.Store(true)
+	st.sink.Lock()
+	st.down = true
+	st.sink.Unlock()
 	for st.c.Stats().Flushed != st.entries.Load() {
 		runtime.Gosched()
 	}

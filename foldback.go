@@ -36,17 +36,16 @@ func (c *Combiner[K, V]) foldBack(b *batch[Entry[K, V]]) {
 			b.items[b.pos], b.items[end] = b.items[end], b.items[b.pos]
 		}
 	}
-	c.sealIfFullLocked() // not earlier: its keys would no longer be known
+	c.sealIfFullLocked() // not before: its keys would no longer be known
 	if b.pos == b.end() {
 		b.step = stepSettle
 	}
 }
 
-// receivesLocked reports whether the filling batch is the one to come next, and can
-// take entries of b: then it prepares it. While sealed ones wait, it would
-// let them overtake the older values of b. After Close there is no filling batch.
+// receivesLocked reports whether the filling batch is the one to come next, and prepares
+// it for entries of b. If sealed ones wait, those would overtake the older values of
+// b. After Close there is no filling batch.
 func (c *Combiner[K, V]) receivesLocked(b *batch[Entry[K, V]]) bool {
-	c.sealIfFullLocked()
 	open, e := c.open, &c.engine
 	if open == nil {
 		return false

@@ -101,16 +101,12 @@ func TestP2_OlderValuesDoNotOvertakeSealedNewerOnes(t *testing.T) {
 }
 
 func TestP3_WhatHasNoPlaceInTheFillingBatchIsTriedAgainAsItIs(t *testing.T) {
-	playCounts(t, answers(errSink), folding(batcher.WithMaxSize(3)), func(s *countStage) {
+	playCounts(t, answers(errSink), folding(batcher.WithMaxSize(3), batcher.WithShards(1)), func(s *countStage) {
 		s.add("a", "b", "c")
 		s.until(7 * ms)
 		s.add("d", "c")
-		// c finds its key, and one of a and b the last place.
-		s.until(100 * ms)
-		require.Len(t, s.visits, 3)
-		require.Equal(t, batcher.ReasonSize, s.visits[2].info.Reason)
-		rest, full := s.visits[1].line, s.visits[2].line
-		require.Contains(t, []string{"a=1|b=1 c=2 d=1", "b=1|a=1 c=2 d=1"}, rest+"|"+full)
+		s.until(100 * ms) // a gets the last place, b none, and c finds its key
+		s.saw("0s size a=1 b=1 c=1", "10ms size b=1", "10ms size a=1 c=2 d=1")
 		require.Equal(t, []int{1, 2, 2}, s.attempts())
 		st := s.c.Stats()
 		require.Equal(t, tally{Added: 5, Flushed: 4}, tallyOf(st))

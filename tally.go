@@ -75,7 +75,6 @@ func (t *tally[K, V]) insertLocked(key K, value V) {
 func (t *tally[K, V]) emptyLocked(keep bool) {
 	if !keep {
 		t.index, t.entries = nil, nil
-		return
 	}
 	clear(t.index)
 	clear(t.entries)
