@@ -227,26 +227,31 @@ func (c *channelLoop[T]) add(ctx context.Context, item T) error {
 func (c *channelLoop[T]) close()     { close(c.in); <-c.done }
 func (c *channelLoop[T]) count() int { return c.flushed }
 
+// share divides n among producers, runs them, each on a goroutine, and waits for them.
+func share(n, producers int, produce func(p, n int)) {
+	var wg sync.WaitGroup
+	for p := range producers {
+		part := n / producers
+		if p < n%producers {
+			part++
+		}
+		wg.Go(func() { produce(p, part) })
+	}
+	wg.Wait()
+}
+
 // produce adds b.N items from as many goroutines, closes, and checks that none is missing.
 func produce[T any](b *testing.B, q adder[T], producers int, item T) {
 	ctx := context.Background()
 	b.ReportAllocs()
 	b.ResetTimer()
-	var wg sync.WaitGroup
-	for p := range producers {
-		share := b.N / producers
-		if p < b.N%producers {
-			share++
-		}
-		wg.Go(func() {
-			for range share {
-				if err := q.add(ctx, item); err != nil {
-					panic(err)
-				}
+	share(b.N, producers, func(_, n int) {
+		for range n {
+			if err := q.add(ctx, item); err != nil {
+				panic(err)
 			}
-		})
-	}
-	wg.Wait()
+		}
+	})
 	q.close()
 	b.StopTimer()
 	if q.count() != b.N {

@@ -20,7 +20,7 @@ const (
 // incrementer is a contender in BenchmarkCombiner.
 type incrementer interface {
 	add(key int)
-	close() (flushes int)
+	close() (flushes, total int) // what reached the sink
 }
 
 // BenchmarkCombiner increments counters under 100 keys, which go to a sink that takes no
@@ -45,25 +45,31 @@ func BenchmarkCombiner(b *testing.B) {
 
 func increment(b *testing.B, to incrementer, producers int) {
 	b.ReportAllocs()
-	var wg sync.WaitGroup
-	for p := range producers {
-		n := b.N / producers
-		if p < b.N%producers {
-			n++
-		}
-		wg.Go(func() {
-			key := p * 7 % benchKeys
-			for range n {
-				to.add(key)
-				if key++; key == benchKeys {
-					key = 0
-				}
+	share(b.N, producers, func(p, n int) {
+		key := p * 7 % benchKeys
+		for range n {
+			to.add(key)
+			if key++; key == benchKeys {
+				key = 0
 			}
-		})
-	}
-	wg.Wait()
+		}
+	})
+	flushes, total := to.close()
 	b.StopTimer()
-	b.ReportMetric(float64(to.close()), "flushes")
+	b.ReportMetric(float64(flushes), "flushes")
+	if total != b.N {
+		b.Fatalf("%d of %d increments reached the sink", total, b.N)
+	}
+}
+
+// flushed is what a sink has seen.
+type flushed struct{ flushes, total int }
+
+func (f *flushed) take(counts map[int]int) {
+	f.flushes++
+	for _, n := range counts {
+		f.total += n
+	}
 }
 
 // BenchmarkCombinedBatch is all that a batch of 100 keys costs, from its first
@@ -99,13 +105,13 @@ func BenchmarkCombinedBatch(b *testing.B) {
 
 type combinerBench struct {
 	*batcher.Combiner[int, int]
-	flushes int
+	flushed
 }
 
 func newCombinerBench() incrementer {
 	l := &combinerBench{}
-	c, err := batcher.NewCombiner(sum, func(context.Context, map[int]int) error {
-		l.flushes++
+	c, err := batcher.NewCombiner(sum, func(_ context.Context, counts map[int]int) error {
+		l.take(counts)
 		return nil
 	}, batcher.WithMaxDelay(benchEvery))
 	if err != nil {
@@ -116,9 +122,9 @@ func newCombinerBench() incrementer {
 }
 
 func (l *combinerBench) add(key int) { _ = l.Add(context.Background(), key, 1) }
-func (l *combinerBench) close() int {
+func (l *combinerBench) close() (flushes, total int) {
 	_ = l.Close(context.Background())
-	return l.flushes
+	return l.flushes, l.total
 }
 
 // lockedMap is a mutex and a map, and no batching at all: what any combiner with one
@@ -126,6 +132,7 @@ func (l *combinerBench) close() int {
 type lockedMap struct {
 	mu     sync.Mutex
 	counts map[int]int
+	flushed
 }
 
 func (l *lockedMap) add(key int) {
@@ -133,19 +140,25 @@ func (l *lockedMap) add(key int) {
 	l.counts[key]++
 	l.mu.Unlock()
 }
-func (l *lockedMap) close() int { return 0 }
+
+func (l *lockedMap) close() (flushes, total int) {
+	l.take(l.counts)
+	return l.flushes, l.total
+}
 
 // freshMaps is the combiner that people write by hand: each flush sends the map away and
 // makes another one.
 type freshMaps struct {
 	lockedMap
-	flushes int
-	stop    chan struct{}
-	over    chan struct{}
+	stop chan struct{}
+	over chan struct{}
 }
 
 func newFreshMaps() incrementer {
-	f := &freshMaps{lockedMap{counts: make(map[int]int)}, 0, make(chan struct{}), make(chan struct{})}
+	f := &freshMaps{
+		lockedMap: lockedMap{counts: make(map[int]int)},
+		stop:      make(chan struct{}), over: make(chan struct{}),
+	}
 	go func() {
 		defer close(f.over)
 		tick := time.NewTicker(benchEvery)
@@ -154,9 +167,10 @@ func newFreshMaps() incrementer {
 			select {
 			case <-tick.C:
 				f.mu.Lock()
+				counts := f.counts
 				f.counts = make(map[int]int)
 				f.mu.Unlock()
-				f.flushes++
+				f.take(counts)
 			case <-f.stop:
 				return
 			}
@@ -165,17 +179,17 @@ func newFreshMaps() incrementer {
 	return f
 }
 
-func (f *freshMaps) close() int {
+func (f *freshMaps) close() (flushes, total int) {
 	close(f.stop)
 	<-f.over
-	return f.flushes
+	return f.lockedMap.close()
 }
 
 // channelMap is the textbook's: a channel, and one goroutine with a map.
 type channelMap struct {
-	in      chan int
-	over    chan struct{}
-	flushes int
+	in   chan int
+	over chan struct{}
+	flushed
 }
 
 func newChannelMap() incrementer {
@@ -193,19 +207,20 @@ func (c *channelMap) loop() {
 		select {
 		case key, ok := <-c.in:
 			if !ok {
+				c.take(counts)
 				return
 			}
 			counts[key]++
 		case <-tick.C:
-			c.flushes++
+			c.take(counts)
 			counts = make(map[int]int)
 		}
 	}
 }
 
 func (c *channelMap) add(key int) { c.in <- key }
-func (c *channelMap) close() int {
+func (c *channelMap) close() (flushes, total int) {
 	close(c.in)
 	<-c.over
-	return c.flushes
+	return c.flushes, c.total
 }

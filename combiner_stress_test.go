@@ -150,7 +150,7 @@ func (st *countStorm) run(t *testing.T) {
 	require.NoError(t, err)
 	over := make(chan struct{})
 	var reader, producers sync.WaitGroup
-	reader.Go(func() { readCountBooks(t, st.c, over, int64(7*(st.workers+2))) })
+	reader.Go(func() { readBooks(t, st.c, over, int64(7*(st.workers+2))) })
 	st.adding.Store(int64(st.producers))
 	for p := range st.producers {
 		producers.Go(func() { st.produce(&producers, rand.New(rand.NewPCG(uint64(p), 1)), st.each) })
@@ -196,27 +196,6 @@ func (st *countStorm) giveUp(t *testing.T) {
 		st.returned.Add(e.Item)
 	}
 	require.EqualValues(t, len(left.Unflushed)+len(left.Unknown), st.c.Stats().Returned)
-}
-
-// readCountBooks samples the books until over is closed.
-func readCountBooks(t *testing.T, c *batcher.Combiner[int, int64], over <-chan struct{}, bound int64) {
-	var last batcher.Stats
-	for {
-		now := c.Stats()
-		balanced := now.Added == now.Flushed+now.Failed+now.Dropped+now.Returned+now.Folded+now.Pending
-		grown := now.Added >= last.Added && now.Flushed >= last.Flushed && now.Failed >= last.Failed &&
-			now.Dropped >= last.Dropped && now.Returned >= last.Returned && now.Folded >= last.Folded && now.Merged >= last.Merged
-		if !balanced || !grown || now.Pending < 0 || now.Pending > bound {
-			assert.Fail(t, "the books", "%+v after %+v, at most %d held", now, last, bound)
-		}
-		last = now
-		select {
-		case <-over:
-			return
-		default:
-			runtime.Gosched()
-		}
-	}
 }
 
 func TestP1_F1_F27_TheSumOfAllThatACombinerAcceptedIsConserved(t *testing.T) {

@@ -156,16 +156,16 @@ func handOverSome(b *batcher.Batcher[int], random *rand.Rand, items []int) (int,
 	return 1, nil
 }
 
-// readBooks samples the books until over is closed: at every moment they balance,
-// no counter ever decreases, and no more is held than may be.
-func readBooks(t *testing.T, b *batcher.Batcher[int], over <-chan struct{}, bound int64) {
-	var last tally
+// readBooks samples the books until over is closed: at every moment they balance, no
+// counter ever decreases, and no more is held than may be.
+func readBooks(t *testing.T, b interface{ Stats() batcher.Stats }, over <-chan struct{}, bound int64) {
+	var last batcher.Stats
 	for {
-		st := b.Stats()
-		now := tallyOf(st)
-		balanced := now.Added == now.Flushed+now.Failed+now.Dropped+now.Returned+now.Pending
+		now := b.Stats()
+		balanced := now.Added == now.Flushed+now.Failed+now.Dropped+now.Returned+now.Folded+now.Pending
 		grown := now.Added >= last.Added && now.Flushed >= last.Flushed && now.Failed >= last.Failed &&
-			now.Dropped >= last.Dropped && now.Returned >= last.Returned
+			now.Dropped >= last.Dropped && now.Returned >= last.Returned && now.Folded >= last.Folded &&
+			now.Merged >= last.Merged
 		if !balanced || !grown || now.Pending < 0 || now.Pending > bound {
 			assert.Fail(t, "the books", "%+v after %+v, at most %d held", now, last, bound)
 		}

@@ -144,9 +144,8 @@ func (m *syncMap) count() int { return int(m.flushed.Load()) }
 // use, and with a million keys, each used by one producer only.
 func BenchmarkSharded(b *testing.B) {
 	for _, load := range []struct {
-		keys   int
-		own    bool
-		spread int
+		keys int
+		own  bool
 	}{{keys: 1000}, {keys: 1_000_000, own: true}} {
 		for _, producers := range []int{1, 2, 8, 64} {
 			for _, c := range keyedContenders {
@@ -168,27 +167,19 @@ func produceKeyed(b *testing.B, q keyedAdder, keys, producers int, own bool) {
 	runtime.GC()
 	b.ReportAllocs()
 	b.ResetTimer()
-	var wg sync.WaitGroup
-	for p := range producers {
-		share := b.N / producers
-		if p < b.N%producers {
-			share++
+	share(b.N, producers, func(p, n int) {
+		from, size := 0, keys
+		if own {
+			from, size = p*(keys/producers), keys/producers
 		}
-		wg.Go(func() {
-			from, n := 0, keys
-			if own {
-				from, n = p*(keys/producers), keys/producers
+		key := uint32(p)*2654435761 + 1
+		for i := range n {
+			key = key*1664525 + 1013904223 // no order that caches could like
+			if err := q.add(ctx, from+int(uint64(key)*uint64(size)>>32), int64(i)); err != nil {
+				panic(err)
 			}
-			key := uint32(p)*2654435761 + 1
-			for i := range share {
-				key = key*1664525 + 1013904223 // no order that caches could like
-				if err := q.add(ctx, from+int(uint64(key)*uint64(n)>>32), int64(i)); err != nil {
-					panic(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
+		}
+	})
 	b.StopTimer()
 	q.close()
 	if q.count() != b.N+keys {
