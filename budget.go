@@ -106,11 +106,11 @@ func (s *Sharded[K, T]) tryUnder(held locks, o *offer[K, T], p Overflow) (
 	if short == noShortage || short == ofAll && held != locks(s) {
 		return n, short, lost, err
 	}
+	s.relieveLocked(sh, o, short)
 	if p == DropNewest || p == DropOldest {
 		n, lost = s.dropLocked(sh, o, short, p) // under the same lock: Close cannot come between
 		return n, noShortage, lost, nil
 	}
-	s.relieveLocked(sh, o, short)
 	return 0, short, lost, nil
 }
 

@@ -18,7 +18,7 @@ type alarm struct {
 	mu       sync.Mutex // guards the fields below; a leaf
 	timer    *time.Timer
 	at       time.Time // not after the time that the timer is set for, while armed
-	sweeping int // goroutines of the timer between begin and end; two if MaxDelay is short
+	sweeping int       // goroutines of the timer between begin and end; two if MaxDelay is short
 	stopped  bool
 }
 
