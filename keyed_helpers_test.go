@@ -146,3 +146,11 @@ func (s *keyedStage) receiptIs(item int, target error) {
 		require.Fail(s, "the fate is open", "item %d", item)
 	}
 }
+
+// flushedItems returns the items of all calls of the flush function.
+func (s *record) flushedItems() (items []int) {
+	for _, v := range s.seen() {
+		items = append(items, v.items...)
+	}
+	return items
+}

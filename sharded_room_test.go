@@ -122,11 +122,7 @@ func TestP5_AddAllAcrossTheBudget(t *testing.T) {
 			require.NoError(s, err)
 			require.Equal(s, 9, n)
 			require.NoError(s, s.b.Close(background))
-			var all []int
-			for _, v := range s.seen() {
-				all = append(all, v.items...)
-			}
-			require.Equal(s, ints(9), all)
+			require.Equal(s, ints(9), s.flushedItems())
 		})
 		playKeyed(t, takes(sec), append(opts, batcher.WithOverflow(batcher.Reject)), func(s *keyedStage) {
 			n, err := s.b.AddAll(background, "a", ints(9))
@@ -280,11 +276,13 @@ func TestDropOldestDropsTheOldestBatchThatWaits(t *testing.T) {
 				s.call(func() error { return s.b.Flush(background) })
 				synctest.Wait()
 				s.until(ms)
-				s.add("w", 3)
-				s.add("b", 4)
-				s.add("c", 5)
+				s.add("b", 3)
+				s.until(2 * ms)
+				s.add("c", 4)
+				s.until(3 * ms)
+				s.add("d", 5)
 			},
-			[]entry{{Key: "w", Item: 2}, {Key: "w", Item: 3}}, []string{"b[4]", "c[5]", "z[9]"}, 0,
+			[]entry{{Key: "w", Item: 2}}, []string{"b[3]", "c[4]", "d[5]", "z[9]"}, 0,
 		}, {
 			"due and filling in the queue", func(s *keyedStage) {
 				s.add("a", 2)
