@@ -36,8 +36,8 @@ func TestP4_F21_AnAddInMidSweepDoesNotPutOffOlderBatches(t *testing.T) {
 		require.NoError(t, s.Add(ctx, 2, 2)) // in a shard that was seen
 		s.sweepOn()
 		time.Sleep(time.Second)
-		assert.Equal(t, []time.Duration{15 * time.Millisecond, 20*time.Millisecond - 1}, at)
 		require.NoError(t, s.Close(ctx))
+		assert.Equal(t, []time.Duration{15 * time.Millisecond, 20*time.Millisecond - 1}, at)
 	})
 }
 
