@@ -85,3 +85,47 @@ func TestP13_AllocsOfABatchAreFew(t *testing.T) {
 		finish(t, b)
 	}
 }
+
+func TestP13_AllocsOfAddToALiveKeyAreZero(t *testing.T) {
+	ctx := context.Background()
+	for name, c := range map[string]struct {
+		opts []batcher.Option
+		add  func(s *batcher.Sharded[string, int64], key string)
+	}{
+		"Add":    {nil, func(s *batcher.Sharded[string, int64], key string) { _ = s.Add(ctx, key, 1) }},
+		"TryAdd": {nil, func(s *batcher.Sharded[string, int64], key string) { _ = s.TryAdd(key, 1) }},
+		"weighed": {options{batcher.WithMaxWeight(1<<30, func(int64) int { return 1 })},
+			func(s *batcher.Sharded[string, int64], key string) { _ = s.Add(ctx, key, 1) }},
+		"with a bound per key": {options{batcher.WithMaxPendingPerKey(1 << 20)},
+			func(s *batcher.Sharded[string, int64], key string) { _ = s.Add(ctx, key, 1) }},
+		"Submit": {nil, func(s *batcher.Sharded[string, int64], key string) { _, _ = s.Submit(ctx, key, 1) }},
+	} {
+		opts := append(c.opts, batcher.WithMaxSize(1000), batcher.WithMaxPending(1<<20))
+		s := startKeyed(t, discardKeyed[string, int64], opts...)
+		add := func() {
+			for range 5000 {
+				c.add(s, "a")
+				c.add(s, "b")
+			}
+			_ = s.Flush(ctx)
+		}
+		add() // warm up
+		assert.LessOrEqual(t, testing.AllocsPerRun(20, add)/10_000, 0.01, name)
+		finishKeyed(t, s)
+	}
+}
+
+func TestP13_AllocsOfABatchOfAKeyAreFew(t *testing.T) {
+	ctx := context.Background()
+	s := startKeyed(t, discardKeyed[int, int64], batcher.WithMaxSize(1))
+	add := func() {
+		for key := range 1000 {
+			_ = s.Add(ctx, key, 1)
+		}
+		_ = s.Flush(ctx)
+	}
+	add()
+	t.Log(testing.AllocsPerRun(20, add) / 1000)
+	assert.LessOrEqual(t, testing.AllocsPerRun(20, add)/1000, 6.01)
+	finishKeyed(t, s)
+}

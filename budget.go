@@ -54,10 +54,30 @@ func (s *Sharded[K, T]) submit(ctx context.Context, key K, item T) (r Receipt, e
 	return r, err
 }
 
+// single is an item on its way into an offer, and its receipt. An offer makes what it
+// points to escape to the heap, so singles are recycled.
+type single[T any] struct {
+	item    [1]T
+	receipt Receipt
+}
+
 // addOne accepts one item by whatever it takes.
 func (s *Sharded[K, T]) addOne(ctx context.Context, key K, item T, p Overflow, r *Receipt) error {
-	one := [1]T{item}
-	_, err := s.accept(ctx, key, one[:], p, r)
+	one, ok := s.singles.Get().(*single[T])
+	if !ok {
+		one = new(single[T])
+	}
+	one.item[0] = item
+	var wanted *Receipt
+	if r != nil {
+		wanted = &one.receipt
+	}
+	_, err := s.accept(ctx, key, one.item[:], p, wanted)
+	if r != nil {
+		*r = one.receipt
+	}
+	*one = single[T]{}
+	s.singles.Put(one)
 	return err
 }
 
@@ -106,11 +126,11 @@ func (s *Sharded[K, T]) tryUnder(held locks, o *offer[K, T], p Overflow) (
 	if short == noShortage || short == ofAll && held != locks(s) {
 		return n, short, lost, err
 	}
+	s.relieveLocked(sh, o, short)
 	if p == DropNewest || p == DropOldest {
 		n, lost = s.dropLocked(sh, o, short, p) // under the same lock: Close cannot come between
 		return n, noShortage, lost, nil
 	}
-	s.relieveLocked(sh, o, short)
 	return 0, short, lost, nil
 }
 

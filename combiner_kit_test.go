@@ -19,7 +19,8 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-// counter is the combiner of the tests, and entry what it hands back.
+// counter is the combiner of the tests, and entry what it hands back, as does a Sharded
+// of ints by string.
 type (
 	counter = batcher.Combiner[string, int]
 	entry   = batcher.Entry[string, int]

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"reflect"
 	"runtime"
 	"slices"
@@ -39,12 +38,17 @@ func endedContext() context.Context {
 }
 
 // stage is a batcher of ints in a synctest bubble, and a record of what happens.
-// Times are counted from when the batcher was made.
 type stage struct {
+	*record
+	b     *batcher.Batcher[int]
+	calls []*call // made by the setup of a table's row
+}
+
+// record is what happens on a stage, whatever batcher is on it. Times are counted from
+// when the batcher was made.
+type record struct {
 	*testing.T
-	b       *batcher.Batcher[int]
 	opening time.Time
-	calls   []*call // made by the setup of a table's row
 
 	mu       sync.Mutex
 	receipts map[int]batcher.Receipt // of the items submitted
@@ -113,20 +117,35 @@ func play(t *testing.T, flush role, opts options, script func(s *stage)) {
 // open sets a stage within the bubble of the caller, who must end it.
 func open(t *testing.T, flush role, opts ...batcher.Option) *stage {
 	t.Helper()
-	s := &stage{T: t, opening: time.Now(), receipts: make(map[int]batcher.Receipt)}
-	quiet := batcher.WithLogger(slog.New(slog.DiscardHandler))
-	s.b = start(t, s.recorded(flush), append(options{quiet}, opts...)...)
-	t.Cleanup(func() {
-		if t.Failed() { // let nothing be left, which would hide the failure behind a panic
-			_ = s.b.Close(endedContext())
-			time.Sleep(10_000 * time.Hour)
-		}
-	})
+	s := &stage{record: newRecord(t)}
+	s.b = start(t, s.recorded(flush), append(options{silent()}, opts...)...)
+	s.clearUp(s.b)
 	return s
 }
 
+func newRecord(t *testing.T) *record {
+	return &record{T: t, opening: time.Now(), receipts: make(map[int]batcher.Receipt)}
+}
+
+// closer is what the stages need of every kind of batcher.
+type closer interface {
+	Close(ctx context.Context) error
+	Stats() batcher.Stats
+}
+
+// clearUp lets nothing be left of a test that has failed, which would hide the failure
+// behind a panic.
+func (s *record) clearUp(b closer) {
+	s.Cleanup(func() {
+		if s.Failed() {
+			_ = b.Close(endedContext())
+			time.Sleep(10_000 * time.Hour)
+		}
+	})
+}
+
 // recorded is flush with its calls recorded.
-func (s *stage) recorded(flush role) batcher.FlushFunc[int] {
+func (s *record) recorded(flush role) batcher.FlushFunc[int] {
 	return func(ctx context.Context, items []int) error {
 		info, _ := batcher.InfoFrom(ctx)
 		s.mu.Lock()
@@ -140,8 +159,13 @@ func (s *stage) recorded(flush role) batcher.FlushFunc[int] {
 // end closes the batcher and checks what must hold after every script.
 func (s *stage) end() {
 	s.Helper()
-	_ = s.b.Close(background) // the script has judged its answer, if it matters
-	stats := s.b.Stats()
+	s.ended(s.b)
+}
+
+func (s *record) ended(b closer) {
+	s.Helper()
+	_ = b.Close(background) // the script has judged its answer, if it matters
+	stats := b.Stats()
 	requireBalanced(s.T, stats)
 	require.Zero(s, stats.Pending, "items are still held after Close: %+v", stats)
 	require.Zero(s, stats.Running+stats.QueueDepth+stats.Waiting, "after Close: %+v", stats)
@@ -150,10 +174,10 @@ func (s *stage) end() {
 	}
 }
 
-func (s *stage) now() time.Duration { return time.Since(s.opening) }
+func (s *record) now() time.Duration { return time.Since(s.opening) }
 
 // until sleeps until a time of the script. Others may act in the same instant.
-func (s *stage) until(at time.Duration) { time.Sleep(at - s.now()) }
+func (s *record) until(at time.Duration) { time.Sleep(at - s.now()) }
 
 // add adds items that must be accepted, without waiting.
 func (s *stage) add(items ...int) {
@@ -178,7 +202,7 @@ func (s *stage) submit(items ...int) {
 }
 
 // receipt returns the receipt of an item that was submitted.
-func (s *stage) receipt(item int) batcher.Receipt {
+func (s *record) receipt(item int) batcher.Receipt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.receipts[item]
@@ -192,7 +216,7 @@ type call struct {
 }
 
 // call calls f on a goroutine of its own and notes when it returned, and what.
-func (s *stage) call(f func() error) *call {
+func (s *record) call(f func() error) *call {
 	c := &call{done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
@@ -204,7 +228,7 @@ func (s *stage) call(f func() error) *call {
 
 // returned waits for a call, which must have returned at this time, with an error
 // that is target, or nil.
-func (s *stage) returned(c *call, at time.Duration, target error) {
+func (s *record) returned(c *call, at time.Duration, target error) {
 	s.Helper()
 	<-c.done
 	require.Equal(s, at, c.at, "when the call returned")
@@ -212,7 +236,7 @@ func (s *stage) returned(c *call, at time.Duration, target error) {
 }
 
 // waiting checks that a call has not returned.
-func (s *stage) waiting(c *call) {
+func (s *record) waiting(c *call) {
 	s.Helper()
 	synctest.Wait()
 	select {
@@ -222,14 +246,14 @@ func (s *stage) waiting(c *call) {
 	}
 }
 
-func (s *stage) seen() []visit {
+func (s *record) seen() []visit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.visits)
 }
 
 // flushes lists the calls of the flush function as "10ms [1 2]".
-func (s *stage) flushes() []string {
+func (s *record) flushes() []string {
 	lines := []string{}
 	for _, v := range s.seen() {
 		lines = append(lines, fmt.Sprintf("%v %v", v.at, v.items))
@@ -237,15 +261,25 @@ func (s *stage) flushes() []string {
 	return lines
 }
 
-// saw checks all calls of the flush function so far: "10ms delay [1 2]".
-func (s *stage) saw(want ...string) {
+// saw checks all calls of the flush function so far: "10ms delay [1 2]", and with a
+// key "10ms delay a[1 2]".
+func (s *record) saw(want ...string) {
 	s.Helper()
 	synctest.Wait()
-	got := []string{}
+	require.Equal(s, append([]string{}, want...), s.lines(), "the calls of the flush function")
+}
+
+// lines lists the calls of the flush function in the form in which saw wants them.
+func (s *record) lines() []string {
+	lines := []string{}
 	for _, v := range s.seen() {
-		got = append(got, fmt.Sprintf("%v %v %v", v.at, v.info.Reason, v.items))
+		key := ""
+		if v.info.Key != nil {
+			key = fmt.Sprint(v.info.Key)
+		}
+		lines = append(lines, fmt.Sprintf("%v %v %v%v", v.at, v.info.Reason, key, v.items))
 	}
-	require.Equal(s, append([]string{}, want...), got, "the calls of the flush function")
+	return lines
 }
 
 // tally is the part of Stats that P1 is about.

@@ -38,7 +38,8 @@ type Sharded[K comparable, T any] struct {
 
 	line    line[Entry[K, T]] // of producers that wait for room, under all the shards' locks
 	alarm   alarm
-	blanks  sync.Pool // of *slot[K, T]
+	blanks  sync.Pool // of *slot[K, T], zero
+	singles sync.Pool // of *single[T], zero
 	buffers buffers[T]
 
 	// Set by NewSharded.

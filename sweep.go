@@ -17,7 +17,8 @@ type alarm struct {
 
 	mu       sync.Mutex // guards the fields below; a leaf
 	timer    *time.Timer
-	sweeping int // goroutines of the timer between begin and end; two if MaxDelay is short
+	at       time.Time // not after the time that the timer is set for, while armed
+	sweeping int       // goroutines of the timer between begin and end; two if MaxDelay is short
 	stopped  bool
 }
 
@@ -26,17 +27,29 @@ func (a *alarm) init(sweep func()) {
 	a.timer.Stop()
 }
 
-// arm sets the timer unless it is set, which is then for an earlier time.
+// arm sets the timer for a batch that was opened just now, unless it is set, which is
+// then for an earlier time.
 func (a *alarm) arm(after time.Duration) {
-	if a.armed.Load() {
-		return
+	if !a.armed.Load() {
+		a.armFor(time.Now().Add(after))
 	}
+}
+
+// armFor sets the timer unless it is set for an earlier time. It may be set for a
+// later one: a batch that is opened behind a sweep's back arms it, and then the sweep
+// does so for an older batch that it has left.
+//
+// A timer that has fired is never set anew before begin was called: its time has come,
+// and no time is earlier.
+func (a *alarm) armFor(at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.armed.Load() && !a.stopped {
-		a.armed.Store(true)
-		a.timer.Reset(after)
+	if a.stopped || a.armed.Load() && !at.Before(a.at) {
+		return
 	}
+	a.armed.Store(true)
+	a.at = at
+	a.timer.Reset(time.Until(at))
 }
 
 // begin is the first thing that the timer's goroutine does. From here on the timer can be
@@ -76,36 +89,50 @@ const sweepHold = 256
 // for the rest.
 func (s *Sharded[K, T]) sweep() {
 	s.alarm.begin()
-	rest := time.Duration(math.MaxInt64)
+	s.sweepOn()
+}
+
+// sweepOn is the sweep from begin to end.
+func (s *Sharded[K, T]) sweepOn() {
+	var oldest time.Time // first item of what is left; zero if nothing is
 	for i := range s.shards {
 		for more := true; more; {
-			var wait time.Duration
-			more, wait = s.sweepShard(&s.shards[i])
-			rest = min(rest, wait)
+			var left time.Time
+			more, left = s.sweepShard(&s.shards[i])
+			oldest = earlier(oldest, left)
 		}
 	}
-	if rest < math.MaxInt64 {
-		s.alarm.arm(rest)
+	if !oldest.IsZero() {
+		s.alarm.armFor(oldest.Add(s.engine.maxDelay))
 	}
+	s.endSweep()
+}
+
+// endSweep is the last thing that the timer's goroutine does. Close stops the alarm, and
+// then tells the engine that it waits for this, all under the shards' locks: without
+// them the news could come before anybody waits for it.
+func (s *Sharded[K, T]) endSweep() {
 	if s.alarm.end() {
+		s.lock()
+		defer s.unlock()
 		s.engine.tickEnded()
 	}
 }
 
 // sweepShard makes due what is old enough in one shard, up to a number: then there may
-// be more. It returns how long the oldest batch left can wait.
-func (s *Sharded[K, T]) sweepShard(sh *shard[K, T]) (more bool, wait time.Duration) {
+// be more. It returns when the oldest batch left was opened, zero if there is none.
+func (s *Sharded[K, T]) sweepShard(sh *shard[K, T]) (more bool, left time.Time) {
 	acquire(&sh.mu)
 	defer sh.mu.Unlock()
 	for range sweepHold {
 		sl := sh.young.first
 		if sl == nil {
-			return false, math.MaxInt64
+			return false, left
 		}
-		if wait = s.engine.maxDelay - time.Since(sl.firstAdded); wait > 0 {
-			return false, wait
+		if time.Since(sl.firstAdded) < s.engine.maxDelay {
+			return false, sl.firstAdded
 		}
 		s.dueLocked(sh, sl, ReasonDelay)
 	}
-	return true, math.MaxInt64
+	return true, left
 }

@@ -193,7 +193,11 @@ func (s *Sharded[K, T]) evictLocked(sh *shard[K, T], o *offer[K, T], short short
 	if short == ofKey {
 		b = s.evictFromLocked(sh, sh.slots[o.key])
 	} else if b = s.engine.evictOldest(); b == nil {
-		if in, sl := s.oldestLocked(); sl != nil {
+		in, sl := s.oldestLocked()
+		if due := s.oldestBehindLocked(); due != nil && (sl == nil || due.firstAdded.Before(sl.firstAdded)) {
+			in, sl = &s.shards[due.home], due
+		}
+		if sl != nil {
 			b = s.evictFromLocked(in, sl)
 		}
 	}
@@ -212,10 +216,31 @@ func (s *Sharded[K, T]) evictLocked(sh *shard[K, T], o *offer[K, T], short short
 	return b
 }
 
+// oldestBehindLocked returns the slot with the oldest batch that is due, and goes on
+// filling behind the one that is flying; nil if there is none.
+func (s *Sharded[K, T]) oldestBehindLocked() (oldest *slot[K, T]) {
+	s.engine.mu.Lock()
+	defer s.engine.mu.Unlock()
+	for _, flying := range []*list[batch[T], *batch[T]]{&s.engine.running, &s.engine.queue} {
+		for b := range flying.all() {
+			_, sl := s.slotOf(b)
+			if sl.due != 0 && (oldest == nil || sl.firstAdded.Before(oldest.firstAdded)) {
+				oldest = sl
+			}
+		}
+	}
+	return oldest
+}
+
 // evictFromLocked takes the oldest batch of a slot out of the engine.
 func (s *Sharded[K, T]) evictFromLocked(sh *shard[K, T], sl *slot[K, T]) *batch[T] {
-	if b := sl.flying; b != nil && s.engine.evict(b, false) {
-		return b
+	if b := sl.flying; b != nil {
+		if s.engine.evict(b, false) {
+			return b
+		}
+		if b.filling { // a worker has it, and is about to seal it
+			return nil
+		}
 	}
 	if sl.first == nil {
 		if len(sl.items) == 0 {
