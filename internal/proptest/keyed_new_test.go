@@ -1,0 +1,3 @@
+package proptest
+
+func newFront(w *keyedWorld) (frontEnd, error) { return newShardedFront(w) }
