@@ -52,6 +52,7 @@ const (
 	endByClose ending = iota
 	endByFlush        // and is then forgotten
 	endGivingUp
+	endByTime // everything is flushed when it is due, and Close has nothing to do
 )
 
 // The methods in the mix in which they are drawn.

@@ -271,6 +271,8 @@ func (p *player) end(s *script) {
 		next.op.Ended = true
 	case endByFlush:
 		next.op.Kind = OpFlush
+	case endByTime:
+		p.drain()
 	}
 	p.call(next)
 	p.drain()

@@ -4,6 +4,7 @@ package proptest
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed-4c1eaf8a/batcher"
@@ -61,30 +62,62 @@ func TestP8_ScriptsWithKeysAndManyClosesAccountForAllItems(t *testing.T) {
 	runKeyed(t, p)
 }
 
-// With one worker and no two calls at the same instant, everything is determined; and how
-// keys are spread over locks must not be seen.
+// With one worker and no two items accepted at the same instant, everything is determined;
+// and how keys are spread over locks must not be seen.
 func TestF42_TheNumberOfShardsChangesNothing(t *testing.T) {
 	p := keyedProfiles()
 	p.workers, p.spaced, p.keys = []int{1}, []bool{true}, []int{2, 5, 9}
+	p.ops = slices.Repeat(keyedOps[:13], 3) // no Flush, no Close
+	p.endings = []ending{endByTime}
+	p.overflows = []batcher.Overflow{batcher.Reject, batcher.DropNewest} // nobody waits
+	compareShards(t, p)
+}
+
+// Producers who wait may be let in at the same instant. Their batches are of the same age:
+// then the order in which they were opened decides.
+func TestF42_TheNumberOfShardsChangesNoOrderOfBatchesOfTheSameAge(t *testing.T) {
+	p := keyedProfiles()
+	p.workers, p.spaced, p.keys = []int{1}, []bool{true}, []int{2, 5, 9}
+	p.ops, p.endings = slices.Repeat(keyedOps[:13], 3), []ending{endByTime}
+	p.overflows = []batcher.Overflow{batcher.Block}
+	compareShards(t, p)
+}
+
+// Flush and Close make batches of many keys due at once: the oldest is the first.
+func TestF42_TheNumberOfShardsChangesNoOrderOfFlushAndClose(t *testing.T) {
+	p := keyedProfiles()
+	p.workers, p.spaced, p.keys = []int{1}, []bool{true}, []int{2, 5, 9}
+	p.overflows = []batcher.Overflow{batcher.Reject, batcher.DropNewest}
+	compareShards(t, p)
+}
+
+// compareShards plays scripts with several numbers of shards and compares the calls of
+// the flush function.
+func compareShards(t *testing.T, p keyedProfile) {
+	t.Helper()
 	rapid.Check(t, func(rt *rapid.T) {
 		s := drawScript(rt, p)
-		var calls []string
-		for i, shards := range []int{1, 3, 8, 64} {
+		var one []string
+		for _, shards := range []int{1, 3, 8, 64} {
 			s.cfg.Shards = shards
 			w, problem := s.play(t)
 			if problem != "" {
 				rt.Fatal(problem)
 			}
 			got := w.callStrings()
-			if i > 0 && !slices.Equal(calls, got) {
-				rt.Fatalf("with %d shards the calls are\n%q\nand with 1\n%q\n%v", shards, got, calls, s)
+			if one == nil {
+				one = got
 			}
-			calls = got
+			if !slices.Equal(one, got) {
+				rt.Fatalf("with %d shards the calls are\n%s\nand with 1\n%s\n%v",
+					shards, strings.Join(got, "\n"), strings.Join(one, "\n"), s)
+			}
 		}
 	})
 }
 
-func (w *keyedWorld) callStrings() (list []string) {
+func (w *keyedWorld) callStrings() []string {
+	list := []string{"the calls:"}
 	for _, c := range w.calls {
 		list = append(list, c.String())
 	}
