@@ -6,11 +6,45 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
 	"github.com/seed-4c1eaf8a/batcher"
 )
+
+// keyedOptions are the options that both take.
+func (w *keyedWorld) keyedOptions() []batcher.Option {
+	cfg := w.cfg
+	opts := []batcher.Option{
+		batcher.WithMaxSize(cfg.MaxSize),
+		batcher.WithMaxDelay(cfg.MaxDelay),
+		batcher.WithWorkers(cfg.Workers),
+		batcher.WithOverflow(cfg.Overflow),
+		batcher.WithFlushTimeout(cfg.Timeout),
+		batcher.WithRetry(cfg.Attempts, func(n int) time.Duration {
+			_ = w.front.stats() // no lock may be held here
+			return cfg.Backoff * time.Duration(n)
+		}),
+		batcher.WithLogger(slog.New(slog.DiscardHandler)),
+	}
+	if cfg.Shards > 0 {
+		opts = append(opts, batcher.WithShards(cfg.Shards))
+	}
+	if cfg.Eager {
+		opts = append(opts, batcher.WithEager())
+	}
+	if cfg.RetryIf {
+		opts = append(opts, batcher.WithRetryIf(WorthIt))
+	}
+	if cfg.Bisect {
+		opts = append(opts, batcher.WithBisect())
+	}
+	if cfg.Keep {
+		opts = append(opts, batcher.WithoutReuse())
+	}
+	return opts
+}
 
 // open makes the batcher.
 func (w *keyedWorld) open(combined bool) (err error) {

@@ -204,7 +204,7 @@ func (w *keyedWorld) checkBooksLocked(s, last batcher.Stats) (bad []string) {
 		}
 	}
 	values := s.Added + s.Merged
-	if values < accepted || values > accepted+maybe+s.Folded {
+	if values < accepted || values > accepted+maybe {
 		badf("P1: %d items are accepted, perhaps %d more", accepted, maybe)
 	}
 	if s.Failed != w.entries[fateFailed] || s.Dropped != w.entries[fateDropped] {

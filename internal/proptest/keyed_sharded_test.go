@@ -6,45 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/seed-4c1eaf8a/batcher"
 )
-
-// keyedOptions are the options that both take.
-func (w *keyedWorld) keyedOptions() []batcher.Option {
-	cfg := w.cfg
-	opts := []batcher.Option{
-		batcher.WithMaxSize(cfg.MaxSize),
-		batcher.WithMaxDelay(cfg.MaxDelay),
-		batcher.WithWorkers(cfg.Workers),
-		batcher.WithOverflow(cfg.Overflow),
-		batcher.WithFlushTimeout(cfg.Timeout),
-		batcher.WithRetry(cfg.Attempts, func(n int) time.Duration {
-			_ = w.front.stats() // no lock may be held here
-			return cfg.Backoff * time.Duration(n)
-		}),
-		batcher.WithLogger(slog.New(slog.DiscardHandler)),
-	}
-	if cfg.Shards > 0 {
-		opts = append(opts, batcher.WithShards(cfg.Shards))
-	}
-	if cfg.Eager {
-		opts = append(opts, batcher.WithEager())
-	}
-	if cfg.RetryIf {
-		opts = append(opts, batcher.WithRetryIf(WorthIt))
-	}
-	if cfg.Bisect {
-		opts = append(opts, batcher.WithBisect())
-	}
-	if cfg.Keep {
-		opts = append(opts, batcher.WithoutReuse())
-	}
-	return opts
-}
 
 // shardedFront is a Sharded under a script.
 type shardedFront struct {
@@ -181,68 +146,15 @@ func (f *shardedFront) inspect(call *keyedCall, batch []Item) {
 	case s.Pending > int64(w.cfg.MaxPending):
 		w.problemLocked("P5: %d items are held", s.Pending)
 	}
-	running := 0
 	for _, c := range w.calls {
-		if c == call || c.end >= 0 {
-			continue
-		}
-		running++
-		if c.groups[0].key == key && w.gone < 0 {
+		if c != call && c.end < 0 && c.groups[0].key == key && w.gone < 0 {
 			w.problemLocked("P2: two batches of key %d in flight: %v, %v", key, c, call)
 		}
-	}
-	if running >= w.cfg.Workers && w.gone < 0 {
-		w.problemLocked("P5: %d flushes at once", running+1)
 	}
 	if w.handling[key] > 0 && w.cfg.Overflow != batcher.DropOldest {
 		w.problemLocked("P2: a batch of key %d in flight while the last one's dead letter is handled", key)
 	}
-	w.checkFreshLocked(call)
-}
-
-// checkFreshLocked checks the first call of a batch: why it was sealed, when, and whether
-// it took all that it could.
-func (w *keyedWorld) checkFreshLocked(call *keyedCall) {
-	g := call.groups[0]
-	if slices.ContainsFunc(g.items, func(id int) bool { return w.items[id].first != call }) || w.gone >= 0 {
-		return
-	}
-	first, info := w.items[g.items[0]], call.info
-	firstAt, sealed := info.FirstAdded.Sub(w.start), info.Sealed.Sub(w.start)
-	if first.accepted && firstAt > first.at || sealed > call.at || sealed < firstAt {
-		w.problemLocked("P4: item %d was accepted at %v, first added %v, sealed %v", first.id, first.at, firstAt, sealed)
-	}
-	if info.Attempt != 1 {
-		w.problemLocked("the first call of a batch is attempt %d", info.Attempt)
-	}
-	asked := func(kind OpKind) bool {
-		return slices.ContainsFunc(w.ops, func(o *keyedOp) bool { return o.step.op.Kind == kind && o.at <= sealed })
-	}
-	due := map[batcher.Reason]bool{
-		batcher.ReasonSize:   len(g.items) == w.cfg.MaxSize,
-		batcher.ReasonWeight: w.cfg.MaxWeight > 0,
-		batcher.ReasonDelay:  sealed-firstAt >= w.cfg.MaxDelay,
-		batcher.ReasonEager:  w.cfg.Eager,
-		batcher.ReasonFlush:  asked(OpFlush),
-		batcher.ReasonClose:  asked(OpClose),
-		batcher.ReasonBudget: w.cfg.MaxPending < 1000 || w.cfg.PerKey > 0,
-	}
-	if !due[info.Reason] {
-		w.problemLocked("P4: %v was sealed too early, at %v", call, sealed)
-	}
-	if len(g.items) < w.cfg.MaxSize && w.cfg.MaxWeight == 0 && w.cfg.Overflow != batcher.DropOldest {
-		w.checkFilledLocked(call, g)
-	}
-}
-
-// checkFilledLocked checks that nothing was left behind that there was room for: a batch
-// that waits for a worker, or for its turn, keeps filling.
-func (w *keyedWorld) checkFilledLocked(call *keyedCall, g group) {
-	for _, it := range w.items {
-		if it.key == g.key && it.accepted && it.fate == fateOpen && it.at < call.at && it.first == nil {
-			w.problemLocked("P4: %v has left item %d behind", call, it.id)
-		}
-	}
+	w.checkFreshLocked(call, len(batch) == w.cfg.MaxSize)
 }
 
 // check compares what the Sharded does with what is held, while nothing moves.
@@ -253,9 +165,7 @@ func (f *shardedFront) check(s batcher.Stats) (bad []string) {
 	if s.Pending > int64(w.cfg.MaxPending) {
 		bad = append(bad, fmt.Sprintf("P5: %d items are held", s.Pending))
 	}
-	if s.Waiting > 0 && (w.cfg.Overflow != batcher.Block || w.closed) {
-		bad = append(bad, fmt.Sprintf("P5: %d producers wait", s.Waiting))
-	}
+	bad = append(bad, w.checkLineLocked(s)...)
 	for key := range w.cfg.Keys {
 		bad = append(bad, f.checkKeyLocked(key, s)...)
 	}
@@ -309,31 +219,9 @@ func (f *shardedFront) checkKeyLocked(key int, s batcher.Stats) (bad []string) {
 	return append(bad, fmt.Sprintf("P4/P5: a worker is idle, and the batch of key %d is %s: %d items", key, why, held))
 }
 
-// awaitedLocked reports whether a Flush waits for an item.
-func (w *keyedWorld) awaitedLocked(it *keyedItem) bool {
-	return slices.ContainsFunc(w.ops, func(o *keyedOp) bool {
-		return !o.done && o.step.op.Kind == OpFlush && it.ended < o.began
-	})
-}
-
-// waitsLocked reports whether a call for the key has not returned, and is certain to
-// wait for room.
-func (w *keyedWorld) waitsLocked(key int) bool {
-	return slices.ContainsFunc(w.ops, func(o *keyedOp) bool { return o.step.key == key && o.waits() })
-}
-
-// waits reports whether a call is waiting for room.
-func (o *keyedOp) waits() bool {
-	k := o.step.op.Kind
-	return !o.done && (k == OpAdd || k == OpAddAll || k == OpSubmit)
-}
-
 // checkWaitingLocked checks that nobody waits without need.
 func (f *shardedFront) checkWaitingLocked(s batcher.Stats) (bad []string) {
 	w := f.w
-	if s.Waiting > 0 && s.Running == 0 && len(w.handlersLocked()) == 0 {
-		bad = append(bad, fmt.Sprintf("P5: %d producers wait, and nothing is on its way", s.Waiting))
-	}
 	for _, o := range w.ops {
 		if o.waits() && s.Pending < int64(w.cfg.MaxPending) && !w.keyFullLocked(o.step.key) {
 			bad = append(bad, fmt.Sprintf("P5: %v waits, though there is room: %d held", o, s.Pending))
@@ -359,14 +247,4 @@ func (w *keyedWorld) keyFullLocked(key int) bool {
 		}
 	}
 	return w.cfg.PerKey > 0 && most >= w.cfg.PerKey
-}
-
-// handlersLocked returns the keys whose dead letters are being handled.
-func (w *keyedWorld) handlersLocked() (keys []int) {
-	for key, n := range w.handling {
-		if n > 0 {
-			keys = append(keys, key)
-		}
-	}
-	return keys
 }

@@ -67,6 +67,14 @@ func (c *keyedCall) String() string {
 	return fmt.Sprintf("%v: %v, attempt %d, %v", c.at, c.groups, c.info.Attempt, c.info.Reason)
 }
 
+// items returns the items of all groups.
+func (c *keyedCall) items() (all []int) {
+	for _, g := range c.groups {
+		all = append(all, g.items...)
+	}
+	return all
+}
+
 // keyedOp is a call by the script.
 type keyedOp struct {
 	step   keyedStep
@@ -154,7 +162,7 @@ func (w *keyedWorld) decideLocked(id int, f fate) {
 		w.problemLocked("P1: item %d has fate %d, and now %d", id, it.fate, f)
 	case it.refused:
 		w.problemLocked("P1: item %d was refused, and now has fate %d", id, f)
-	case (f == fateDropped || f == fateUnflushed) && it.first != nil:
+	case (f == fateDropped && !w.cfg.FoldBack || f == fateUnflushed) && it.first != nil:
 		w.problemLocked("P8: item %d was passed to the flush function, and now has fate %d", id, f)
 	}
 	it.fate, it.decided = f, w.tickLocked()
@@ -192,6 +200,7 @@ func (w *keyedWorld) enter(ctx context.Context, groups []group) (*keyedCall, Beh
 		call.gate = make(chan struct{})
 	}
 	w.calls = append(w.calls, call)
+	w.checkWorkersLocked()
 	return call, beh
 }
 

@@ -76,12 +76,12 @@ func liveHeap() int64 {
 // again, and forty times as many items pass as may be held. The sink lags, so that they
 // wait for room all the time.
 func TestF39_AMillionKeysPassThroughInBoundedMemoryAndLeaveNothing(t *testing.T) {
-	const producers, maxPending = 4, 100_000
+	const producers, maxPending = 2, 100_000
 	keys := 1_000_000 * long
 	sink := &lagging{t: t, lags: 1, next: make([]uint8, keys)}
 	before, goroutines := liveHeap(), runtime.NumGoroutine()
 	s, err := batcher.NewSharded(sink.flush, batcher.WithMaxPending(maxPending), batcher.WithMaxSize(perMillionKey),
-		batcher.WithMaxDelay(time.Hour), batcher.WithWorkers(3))
+		batcher.WithMaxDelay(time.Hour), batcher.WithWorkers(2), batcher.WithFlushTimeout(0))
 	if err != nil {
 		t.Fatal(err)
 	}
