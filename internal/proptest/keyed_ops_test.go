@@ -49,7 +49,7 @@ func (w *keyedWorld) keyedOptions() []batcher.Option {
 // open makes the batcher.
 func (w *keyedWorld) open(combined bool) (err error) {
 	w.combined = combined
-	w.front, err = newFront(w)
+	w.front, err = newShardedFront(w)
 	return err
 }
 

@@ -26,23 +26,22 @@ type keyedConfig struct {
 
 // keyedProfile says what kind of scripts to draw.
 type keyedProfile struct {
-	combined   bool
-	workers    []int
-	keys       []int
-	sizes      []int
-	pending    []int
-	perKey     []int
-	depths     []int // of a Combiner
-	overflows  []batcher.Overflow
-	eager      []bool
-	weighed    []bool
-	foldBack   []bool
-	spaced     []bool
-	failing    int // of 10 items, how many have a plan for the calls that they lead
-	ops        []OpKind
-	endings    []ending
-	noInner    bool
-	noTimeouts bool
+	combined  bool
+	workers   []int
+	keys      []int
+	sizes     []int
+	pending   []int
+	perKey    []int
+	depths    []int // of a Combiner
+	overflows []batcher.Overflow
+	eager     []bool
+	weighed   []bool
+	foldBack  []bool
+	spaced    []bool
+	failing   int // of 10 items, how many have a plan for the calls that they lead
+	ops       []OpKind
+	endings   []ending
+	calm      bool // no flush fails
 }
 
 // ending is how a script ends.
@@ -189,7 +188,7 @@ func drawKeyedConfig(rt *rapid.T, p keyedProfile) keyedConfig {
 		FoldBack: rapid.SampledFrom(p.foldBack).Draw(rt, "fold back"),
 		Spaced:   rapid.SampledFrom(p.spaced).Draw(rt, "spaced"),
 	}
-	if !p.noTimeouts {
+	if !p.calm {
 		cfg.Timeout = rapid.SampledFrom([]time.Duration{0, 30*time.Second + 1, 2*time.Millisecond + 333}).Draw(rt, "timeout")
 	}
 	if rapid.SampledFrom(p.weighed).Draw(rt, "weighed") {
@@ -268,8 +267,11 @@ func drawKeyedBehaviour(rt *rapid.T, p keyedProfile) Behaviour {
 		Work:     time.Duration(rapid.IntRange(0, 60).Draw(rt, "work")) * 50 * time.Microsecond,
 		Scribble: rapid.SampledFrom([]Scribble{ScribbleNone, ScribbleSort, ScribbleZero, ScribbleTail}).Draw(rt, "scribble"),
 	}
-	if !p.noInner && rapid.IntRange(0, 5).Draw(rt, "calls back") == 0 {
+	if rapid.IntRange(0, 5).Draw(rt, "calls back") == 0 {
 		b.Inner = rapid.SampledFrom([]InnerKind{InnerAdd, InnerTryAdd, InnerForbidden}).Draw(rt, "inner")
+	}
+	if p.calm {
+		return b
 	}
 	switch rapid.IntRange(0, 9).Draw(rt, "outcome") {
 	case 0, 1, 2:

@@ -1,3 +1,0 @@
-package proptest
-
-func newFront(w *keyedWorld) (frontEnd, error) { return newShardedFront(w) }
