@@ -109,7 +109,6 @@ func (w *keyedWorld) returnedLocked(o *keyedOp) {
 			}
 		}
 	}
-	w.pressed = w.pressed || errors.Is(o.err, batcher.ErrFull)
 	switch o.step.op.Kind {
 	case OpFlush:
 		w.flushReturnedLocked(o)

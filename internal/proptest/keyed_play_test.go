@@ -165,7 +165,8 @@ func (p *player) settle() {
 	problems := w.problems
 	for _, pair := range w.passed {
 		if it := w.items[pair[0]]; it.fate != fateDropped {
-			problems = append(problems, fmt.Sprintf("P2: item %d is flushed, and the older item %d of its key is left behind", pair[1], it.id))
+			problems = append(problems, fmt.Sprintf("P2: item %d is flushed, and the older item %d of its key is left behind",
+				pair[1], it.id))
 		}
 	}
 	w.passed = nil

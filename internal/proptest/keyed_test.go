@@ -62,32 +62,15 @@ func TestP8_ScriptsWithKeysAndManyClosesAccountForAllItems(t *testing.T) {
 	runKeyed(t, p)
 }
 
-// With one worker and no two items accepted at the same instant, everything is determined;
-// and how keys are spread over locks must not be seen.
+// With one worker, and as long as no two batches become due at the same instant, everything
+// is determined; and how keys are spread over locks must not be seen. Between batches of
+// the same age, and those that Flush and Close make due at once, there is no order.
 func TestF42_TheNumberOfShardsChangesNothing(t *testing.T) {
 	p := keyedProfiles()
 	p.workers, p.spaced, p.keys = []int{1}, []bool{true}, []int{2, 5, 9}
 	p.ops = slices.Repeat(keyedOps[:13], 3) // no Flush, no Close
 	p.endings = []ending{endByTime}
 	p.overflows = []batcher.Overflow{batcher.Reject, batcher.DropNewest} // nobody waits
-	compareShards(t, p)
-}
-
-// Producers who wait may be let in at the same instant. Their batches are of the same age:
-// then the order in which they were opened decides.
-func TestF42_TheNumberOfShardsChangesNoOrderOfBatchesOfTheSameAge(t *testing.T) {
-	p := keyedProfiles()
-	p.workers, p.spaced, p.keys = []int{1}, []bool{true}, []int{2, 5, 9}
-	p.ops, p.endings = slices.Repeat(keyedOps[:13], 3), []ending{endByTime}
-	p.overflows = []batcher.Overflow{batcher.Block}
-	compareShards(t, p)
-}
-
-// Flush and Close make batches of many keys due at once: the oldest is the first.
-func TestF42_TheNumberOfShardsChangesNoOrderOfFlushAndClose(t *testing.T) {
-	p := keyedProfiles()
-	p.workers, p.spaced, p.keys = []int{1}, []bool{true}, []int{2, 5, 9}
-	p.overflows = []batcher.Overflow{batcher.Reject, batcher.DropNewest}
 	compareShards(t, p)
 }
 

@@ -87,6 +87,12 @@ func TestF39_AMillionKeysPassThroughInBoundedMemoryAndLeaveNothing(t *testing.T)
 	}
 	sink.stats = s.Stats
 	pass(t, s, keys, producers)
+	if err := s.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if idle := liveHeap() - before; idle > 2<<20 {
+		t.Errorf("%d bytes are kept for %d keys that hold nothing", idle, keys)
+	}
 	if err := s.Close(context.Background()); err != nil {
 		t.Fatal(err)
 	}

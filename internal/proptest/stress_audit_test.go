@@ -3,6 +3,7 @@ package proptest
 // The books of a stress run, and how they are checked.
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"slices"
@@ -104,5 +105,23 @@ func (s *stress) auditItem(id int, m uint32, got *batcher.Stats) {
 	accepted, maybe := m&markAccepted != 0, m&markMaybe != 0
 	if accepted && fates != 1 || !accepted && !maybe && (fates > 0 || m&markSeen != 0) || fates > 1 {
 		s.badf("P1: item %d has %d fates, marks %#b", id, fates, m)
+	}
+}
+
+// barrier flushes: what was accepted before has met its fate then.
+func (s *stress) barrier(mine []int) {
+	err := s.b.Flush(context.Background())
+	if errors.Is(err, batcher.ErrClosed) {
+		return
+	}
+	closed := errors.Is(s.b.Flush(context.Background()), batcher.ErrClosed)
+	// What another producer has dropped has its fate, but perhaps not yet its dead letter.
+	for lost := s.lost(); s.cfg.Overflow == batcher.DropOldest && s.buried.Load() < lost; {
+		runtime.Gosched()
+	}
+	for _, id := range mine {
+		if marks := s.ledger[id].Load(); marks&(markFlushed|markDead) == 0 && !closed {
+			s.badf("P7: Flush returned %v, item %d has marks %#b", err, id, marks)
+		}
 	}
 }

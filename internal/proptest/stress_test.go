@@ -317,24 +317,6 @@ func (s *stress) add(ctx context.Context, rnd *rand.Rand, items []Item, receipts
 	return 1, nil
 }
 
-// barrier flushes: what was accepted before has met its fate then.
-func (s *stress) barrier(mine []int) {
-	err := s.b.Flush(context.Background())
-	if errors.Is(err, batcher.ErrClosed) {
-		return
-	}
-	closed := errors.Is(s.b.Flush(context.Background()), batcher.ErrClosed)
-	// What another producer has dropped has its fate, but perhaps not yet its dead letter.
-	for lost := s.lost(); s.cfg.Overflow == batcher.DropOldest && s.buried.Load() < lost; {
-		runtime.Gosched()
-	}
-	for _, id := range mine {
-		if marks := s.ledger[id].Load(); marks&(markFlushed|markDead) == 0 && !closed {
-			s.badf("P7: Flush returned %v, item %d has marks %#b", err, id, marks)
-		}
-	}
-}
-
 func stressConfig() Config {
 	return Config{
 		MaxSize: 16, MaxDelay: 200 * time.Microsecond, Workers: 1, Depth: 2, Attempts: 3,
