@@ -14,6 +14,10 @@
 //   - [Tree] is an error as a flush function may return it, as data, with
 //     [Tree.Judge], the naive answer to the question what becomes of each item.
 //   - [Behaviour] is what one call of the flush function does.
+//   - The front ends with keys have no model that predicts every call. Their scripts are
+//     data; a ledger has the page of each item, and what must hold is checked whenever a
+//     flush begins, and after each step, when nothing moves. The stress is one and the
+//     same for all front ends.
 //
 // The environment variable PROPTEST_LONG, a factor from 2 on, makes the random
 // scripts more and the stress runs longer by so much.

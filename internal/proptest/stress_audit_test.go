@@ -3,6 +3,7 @@ package proptest
 // The books of a stress run, and how they are checked.
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"slices"
@@ -23,18 +24,18 @@ func (s *stress) checkReceipt(id int, err error) {
 
 // closed enters what Close handed back.
 func (s *stress) closed(err error) {
-	var ce *batcher.CloseError[Item]
-	switch {
-	case err == nil:
+	if err == nil {
 		return
-	case !errors.As(err, &ce) || s.end < closeGivingUp:
+	}
+	unflushed, unknown, ok := s.front.leftovers(err)
+	if !ok || s.end < closeGivingUp {
 		s.badf("P8: Close returned %v", err)
 		return
 	}
-	for _, it := range ce.Unflushed {
+	for _, it := range unflushed {
 		s.mark(it.ID, markUnflushed, markDead|markUnflushed|markUnknown)
 	}
-	for _, it := range ce.Unknown {
+	for _, it := range unknown {
 		s.mark(it.ID, markUnknown, markDead|markUnflushed|markUnknown)
 	}
 }
@@ -55,11 +56,11 @@ func (s *stress) audit() {
 		s.auditItem(id, s.ledger[id].Load(), &got)
 	}
 	st := s.b.Stats()
-	if st.Added != st.Flushed+st.Failed+st.Dropped+st.Returned || st.Pending != 0 {
+	if !conserved(st) || st.Pending != 0 {
 		s.badf("P1: at the end: %+v", st)
 	}
-	if st.Flushed != got.Flushed || st.Failed+st.Dropped != got.Failed || st.Returned != got.Returned {
-		s.badf("P1: Stats says %+v, the ledger %+v", st, got)
+	if problem := s.front.compare(s.cfg, st, got); problem != "" {
+		s.badf("P1: %s: Stats says %+v, the ledger %+v", problem, st, got)
 	}
 	for _, k := range s.kept {
 		if !slices.Equal(k[0], k[1]) {
@@ -74,7 +75,7 @@ func (s *stress) audit() {
 	}
 }
 
-// lost returns how many items were given up.
+// lost returns how many entries were given up.
 func (s *stress) lost() int64 {
 	st := s.b.Stats()
 	return st.Failed + st.Dropped
@@ -83,6 +84,9 @@ func (s *stress) lost() int64 {
 // auditItem checks one item and counts it.
 func (s *stress) auditItem(id int, m uint32, got *batcher.Stats) {
 	fates := 0
+	if m&markAccepted != 0 {
+		got.Added++
+	}
 	switch {
 	case m&(markUnflushed|markUnknown) != 0:
 		fates++
@@ -101,5 +105,22 @@ func (s *stress) auditItem(id int, m uint32, got *batcher.Stats) {
 	accepted, maybe := m&markAccepted != 0, m&markMaybe != 0
 	if accepted && fates != 1 || !accepted && !maybe && (fates > 0 || m&markSeen != 0) || fates > 1 {
 		s.badf("P1: item %d has %d fates, marks %#b", id, fates, m)
+	}
+}
+
+// barrier flushes: what was accepted before has met its fate then.
+func (s *stress) barrier(mine []int) {
+	err := s.b.Flush(context.Background())
+	if errors.Is(err, batcher.ErrClosed) {
+		return
+	}
+	closed := errors.Is(s.b.Flush(context.Background()), batcher.ErrClosed)
+	if s.cfg.Overflow == batcher.DropOldest {
+		return // what another producer has dropped has its fate, but perhaps not yet its dead letter
+	}
+	for _, id := range mine {
+		if marks := s.ledger[id].Load(); marks&(markFlushed|markDead) == 0 && !closed {
+			s.badf("P7: Flush returned %v, item %d has marks %#b", err, id, marks)
+		}
 	}
 }

@@ -13,21 +13,38 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-// flush is the flush function: it does all that one may and some that one may not.
+// flush is the flush function for slices: it does all that one may and some that one may not.
 func (s *stress) flush(ctx context.Context, batch []Item) error {
+	if len(batch) > s.cfg.MaxSize || len(batch) == 0 {
+		s.badf("P3: %d items", len(batch))
+	}
+	entries := make([][]Item, len(batch))
+	for i, it := range batch {
+		entries[i] = []Item{it}
+	}
+	kept := slices.Clone(batch)
+	return s.deliver(ctx, entries, func() {
+		if !s.cfg.Keep {
+			scribble(Scribble(rand.IntN(4)), batch)
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.kept = append(s.kept, [2][]Item{batch, kept})
+	}, func(errs map[int]error) error { return &batcher.PartialError{Errs: errs} })
+}
+
+// deliver is the flush function for what fails or succeeds entry by entry. scribble
+// spoils what the flush function was given.
+func (s *stress) deliver(
+	ctx context.Context, entries [][]Item, scribble func(), partial func(map[int]error) error,
+) error {
 	if n := s.running.Add(1); int(n) > s.cfg.Workers {
 		s.badf("P5: %d flushes at once", n)
 	}
 	defer s.running.Add(-1)
-	items := slices.Clone(batch)
-	s.inspect(items)
-	if s.cfg.Keep {
-		s.mu.Lock()
-		s.kept = append(s.kept, [2][]Item{batch, items})
-		s.mu.Unlock()
-	} else {
-		scribble(Scribble(rand.IntN(4)), batch)
-	}
+	s.inspect(slices.Concat(entries...))
+	scribble()
 	s.callBack(ctx)
 	switch n := rand.IntN(100); {
 	case n < 2:
@@ -38,7 +55,7 @@ func (s *stress) flush(ctx context.Context, batch []Item) error {
 	case n < 20 && s.sticky.Load():
 		<-s.stuck
 	}
-	return s.outcome(items)
+	return s.outcome(entries, partial)
 }
 
 // inspect checks a batch.
@@ -54,15 +71,16 @@ func (s *stress) inspect(items []Item) {
 		if marks := s.ledger[it.ID].Load(); marks&(markFlushed|markDead) != 0 {
 			s.badf("P1: item %d is flushed again: %#b", it.ID, marks)
 		}
-		if p := (it.ID - 1) / s.each; first && s.cfg.Workers == 1 && p < s.producers {
-			if s.last[p] > it.ID {
-				s.badf("P2: item %d after %d", it.ID, s.last[p])
+		if p := (it.ID - 1) / s.each; first && (s.cfg.Workers == 1 || s.front.sharded) && p < s.producers {
+			last := &s.last[p][s.key(it.ID)]
+			if *last > it.ID {
+				s.badf("P2: item %d after %d", it.ID, *last)
 			}
-			s.last[p] = it.ID
+			*last = it.ID
 		}
 	}
-	if len(items) > s.cfg.MaxSize || len(items) == 0 || s.cfg.MaxWeight > 0 && weight > s.cfg.MaxWeight {
-		s.badf("P3: %d items, weight %d", len(items), weight)
+	if s.cfg.MaxWeight > 0 && weight > s.cfg.MaxWeight {
+		s.badf("P3: weight %d", weight)
 	}
 }
 
@@ -76,10 +94,10 @@ func (s *stress) callBack(ctx context.Context) {
 		return
 	}
 	var err error
-	switch rand.IntN(3) {
-	case 0:
+	switch n := rand.IntN(3); {
+	case n == 0:
 		err = s.b.Add(ctx, Item{ID: id})
-	case 1:
+	case n == 1 || s.front.silent:
 		err = s.b.TryAdd(Item{ID: id})
 	default:
 		_, err = s.b.Submit(ctx, Item{ID: id})
@@ -93,9 +111,9 @@ func (s *stress) callBack(ctx context.Context) {
 }
 
 // outcome ends a flush in some way, and enters into the ledger what it means.
-func (s *stress) outcome(items []Item) error {
-	good := func(items ...Item) {
-		for _, it := range items {
+func (s *stress) outcome(entries [][]Item, partial func(map[int]error) error) error {
+	good := func(entries ...[]Item) {
+		for _, it := range slices.Concat(entries...) {
 			s.mark(it.ID, markFlushed, markFlushed|markDead)
 		}
 	}
@@ -115,36 +133,41 @@ func (s *stress) outcome(items []Item) error {
 		runtime.Goexit()
 	case n < 28:
 		errs := make(map[int]error)
-		for i, it := range items {
+		for i, entry := range entries {
 			switch rand.IntN(4) {
 			case 0:
 				errs[i] = fault
 			case 1:
 				errs[i] = batcher.Permanent(fault)
 			default:
-				defer good(it)
+				defer good(entry)
 			}
 		}
 		if len(errs) == 0 {
 			return nil
 		}
-		return &batcher.PartialError{Errs: errs}
+		return partial(errs)
 	}
-	good(items...)
+	good(entries...)
 	return nil
 }
 
-// letter is the dead letter handler.
+// letter is the dead letter handler for slices.
 func (s *stress) letter(_ context.Context, letter batcher.DeadLetter[Item]) {
-	for _, it := range letter.Items {
+	s.bury(slices.Clone(letter.Items), len(letter.Items), letter.Attempts, letter.Err)
+	clear(letter.Items)
+}
+
+// bury is the dead letter handler: these items, in so many entries, were given up.
+func (s *stress) bury(items []Item, entries, attempts int, err error) {
+	for _, it := range items {
 		s.mark(it.ID, markDead, markFlushed|markDead)
 	}
-	s.buried.Add(int64(len(letter.Items)))
-	dropped := errors.Is(letter.Err, batcher.ErrDropped)
-	if dropped != (letter.Attempts == 0) || dropped && s.cfg.Overflow < batcher.DropNewest {
-		s.badf("dead letter: %v after %d attempts", letter.Err, letter.Attempts)
+	s.buried.Add(int64(entries))
+	dropped := errors.Is(err, batcher.ErrDropped)
+	if dropped != (attempts == 0) || dropped && s.cfg.Overflow < batcher.DropNewest {
+		s.badf("dead letter: %v after %d attempts", err, attempts)
 	}
-	clear(letter.Items)
 	_ = s.b.Stats()
 	if rand.IntN(50) == 0 {
 		panic("a panic in the dead letter handler must be harmless")

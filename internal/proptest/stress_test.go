@@ -41,12 +41,13 @@ const (
 // stress is one stress run.
 type stress struct {
 	t         *testing.T
-	cfg       Config
+	cfg       keyedConfig
+	front     stressFront
 	end       closing
 	producers int
 	each      int // items of each producer
 	seed      uint64
-	b         *batcher.Batcher[Item]
+	b         target
 
 	ledger  []atomic.Uint32
 	poke    chan struct{} // ends holds now and then; never blocks the sender
@@ -56,9 +57,10 @@ type stress struct {
 	buried  atomic.Int64 // items that the dead letter handler has seen
 	tried   atomic.Int64 // items that producers have come to
 	next    atomic.Int64 // next item for calls from inside flushes
+	flying  []atomic.Int32
+	last    [][]int // newest item seen of each producer and key; the order of calls guards it
 
 	mu   sync.Mutex // guards the fields below
-	last []int      // newest item seen of each producer, with one worker
 	kept [][2][]Item
 	bad  []string
 }
@@ -84,32 +86,33 @@ func (s *stress) mark(id int, mark, never uint32) {
 
 func runStress(t *testing.T, cfg Config, end closing) {
 	t.Helper()
-	runStressOf(t, cfg, end, 12, 500*long, uint64(end))
+	runStressOn(t, onBatcher, keyedConfig{Config: cfg, Keys: 1}, end)
+}
+
+func runStressOn(t *testing.T, front stressFront, cfg keyedConfig, end closing) {
+	t.Helper()
+	runStressOf(t, front, cfg, end, 12, 500*long, uint64(end))
 	goleak.VerifyNone(t)
 }
 
 // runStressOf runs so many producers with so many items each.
-func runStressOf(t *testing.T, cfg Config, end closing, producers, each int, seed uint64) {
+func runStressOf(t *testing.T, front stressFront, cfg keyedConfig, end closing, producers, each int, seed uint64) {
 	t.Helper()
 	s := &stress{
-		t: t, cfg: cfg, end: end, producers: producers, each: each, seed: seed,
-		poke: make(chan struct{}), stuck: make(chan struct{}),
+		t: t, front: front, cfg: cfg, end: end, producers: producers, each: each, seed: seed,
+		poke: make(chan struct{}), stuck: make(chan struct{}), flying: make([]atomic.Int32, cfg.Keys),
 	}
 	total := (s.producers + 1) * s.each
 	s.ledger = make([]atomic.Uint32, total+1)
-	s.last = make([]int, s.producers+1)
+	s.last = make([][]int, s.producers+1)
+	for p := range s.last {
+		s.last[p] = make([]int, cfg.Keys)
+	}
 	s.next.Store(int64(s.producers * s.each))
-	w := &world{cfg: cfg, base: context.Background()} // for its options
-	w.b, _ = batcher.New(s.flush)
-	opts := append(w.options(), batcher.WithDeadLetter(s.letter), batcher.WithHooks(batcher.Hooks{
-		FlushEnd: func(context.Context, batcher.Info, batcher.FlushResult) { s.b.Stats() },
-		Retry:    func(context.Context, batcher.Info, time.Duration, error) { s.b.Stats() },
-	}))
-	b, err := batcher.New(s.flush, opts...)
-	if err != nil {
+	var err error
+	if s.b, err = front.open(s); err != nil {
 		t.Fatal(err)
 	}
-	s.b = b
 	s.run()
 	s.audit()
 }
@@ -175,13 +178,13 @@ func (s *stress) watch(stop chan struct{}) {
 		}
 		n := s.b.Stats()
 		switch {
-		case n.Added != n.Flushed+n.Failed+n.Dropped+n.Returned+n.Pending || n.Pending < 0:
+		case !conserved(n):
 			s.badf("P1: the identity does not hold: %+v", n)
 		case n.Added < l.Added || n.Flushed < l.Flushed || n.Failed < l.Failed || n.Dropped < l.Dropped || n.Returned < l.Returned || n.Retries < l.Retries:
 			s.badf("a counter has decreased: %+v, then %+v", l, n)
-		case n.Pending > int64(s.cfg.MaxSize*(s.cfg.Depth+s.cfg.Workers)):
+		case n.Pending > int64(s.front.most(s.cfg)):
 			s.badf("P5: %d items are held", n.Pending)
-		case n.QueueDepth+n.Running > s.cfg.Depth+s.cfg.Workers || n.Running > s.cfg.Workers:
+		case n.Running > s.cfg.Workers || !s.front.sharded && n.QueueDepth+n.Running > s.cfg.Depth+s.cfg.Workers:
 			s.badf("P5: %d batches queued, %d running", n.QueueDepth, n.Running)
 		}
 		l = n
@@ -283,7 +286,11 @@ func (s *stress) add(ctx context.Context, rnd *rand.Rand, items []Item, receipts
 		return s.b.AddAll(ctx, items)
 	}
 	it := items[0]
-	switch rnd.IntN(6) {
+	way := rnd.IntN(6)
+	if s.front.silent && way > 0 {
+		way = 6
+	}
+	switch way {
 	case 0:
 		err = s.b.TryAdd(it)
 	case 1:
@@ -308,20 +315,6 @@ func (s *stress) add(ctx context.Context, rnd *rand.Rand, items []Item, receipts
 		return 0, err
 	}
 	return 1, nil
-}
-
-// barrier flushes: what was accepted before has met its fate then.
-func (s *stress) barrier(mine []int) {
-	err := s.b.Flush(context.Background())
-	if errors.Is(err, batcher.ErrClosed) {
-		return
-	}
-	closed := errors.Is(s.b.Flush(context.Background()), batcher.ErrClosed)
-	for _, id := range mine {
-		if marks := s.ledger[id].Load(); marks&(markFlushed|markDead) == 0 && !closed {
-			s.badf("P7: Flush returned %v, item %d has marks %#b", err, id, marks)
-		}
-	}
 }
 
 func stressConfig() Config {
@@ -390,7 +383,7 @@ func TestP6_ManySmallRacesOfCloseWithEverything(t *testing.T) {
 		if rnd.IntN(3) == 0 {
 			cfg.MaxWeight = 5
 		}
-		runStressOf(t, cfg, closing(1+rnd.IntN(3)), 3+rnd.IntN(4), 25, uint64(round))
+		runStressOf(t, onBatcher, keyedConfig{Config: cfg, Keys: 1}, closing(1+rnd.IntN(3)), 3+rnd.IntN(4), 25, uint64(round))
 		if t.Failed() {
 			t.Fatalf("round %d: %+v", round, cfg)
 		}

@@ -75,14 +75,25 @@ func hasRefused(err error, leaf *Leaf) bool {
 	return false
 }
 
-// Build makes the error for a batch of n items.
+// Build makes the error for a slice of n items.
 func (t *Tree) Build(n int, leaf Leaf) error {
+	return t.BuildWith(n, leaf, func(errs map[int]error) error {
+		if errs == nil {
+			return (*batcher.PartialError)(nil)
+		}
+		return &batcher.PartialError{Errs: errs}
+	})
+}
+
+// BuildWith is Build with another kind of error for what failed in part; nil errors
+// stand for a nil pointer.
+func (t *Tree) BuildWith(n int, leaf Leaf, partial func(errs map[int]error) error) error {
 	if t == nil {
 		return nil
 	}
 	var kid error
 	if len(t.Kids) > 0 && t.Kind != TreePartial && t.Kind != TreeJoin {
-		if kid = t.Kids[0].Build(n, leaf); kid == nil {
+		if kid = t.Kids[0].BuildWith(n, leaf, partial); kid == nil {
 			return nil
 		}
 	}
@@ -97,7 +108,7 @@ func (t *Tree) Build(n int, leaf Leaf) error {
 	case TreeJoin:
 		var kids []error
 		for _, k := range t.Kids {
-			kids = append(kids, k.Build(n, leaf))
+			kids = append(kids, k.BuildWith(n, leaf, partial))
 		}
 		return errors.Join(kids...)
 	case TreePermanent:
@@ -111,11 +122,11 @@ func (t *Tree) Build(n int, leaf Leaf) error {
 		for key, entry := range t.entries(n) {
 			inner := leaf
 			inner.Index = key
-			errs[key] = entry.Build(n, inner)
+			errs[key] = entry.BuildWith(n, inner, partial)
 		}
-		return &batcher.PartialError{Errs: errs}
+		return partial(errs)
 	case TreeNilPartial:
-		return (*batcher.PartialError)(nil)
+		return partial(nil)
 	default:
 		return nil
 	}
