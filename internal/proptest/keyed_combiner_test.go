@@ -189,35 +189,34 @@ func (f *combinerFront) check(s batcher.Stats) []string {
 	return append(bad, f.checkFillingLocked(s)...)
 }
 
-// checkFillingLocked checks that what was never tried is not due while a worker is idle:
-// then it is in the filling batch.
+// checkFillingLocked checks that the filling batch is not due while a worker is idle. What
+// was never tried is then in it, and while nothing runs, what was folded back is too.
 func (f *combinerFront) checkFillingLocked(s batcher.Stats) []string {
 	w := f.w
 	keys := make(map[int]bool)
-	var oldest *keyedItem
+	late, awaited := false, false
 	for _, it := range w.items {
-		if !it.accepted || it.fate != fateOpen || it.first != nil {
+		if !it.accepted || it.fate != fateOpen || it.first != nil && s.Running > 0 {
 			continue
 		}
 		keys[it.key] = true
-		if oldest == nil || it.at < oldest.at {
-			oldest = it
-		}
+		late = late || it.first == nil && w.now() >= it.at+w.cfg.MaxDelay
+		awaited = awaited || w.awaitedLocked(it)
 	}
-	if oldest == nil || s.Running >= w.cfg.Workers {
+	if len(keys) == 0 || s.Running >= w.cfg.Workers {
 		return nil
 	}
 	why := ""
 	switch {
 	case len(keys) >= w.cfg.MaxSize:
 		why = "full"
-	case w.now() >= oldest.at+w.cfg.MaxDelay:
+	case late:
 		why = "due by its age"
 	case w.cfg.Eager:
 		why = "eager"
 	case w.closed:
 		why = "due by Close"
-	case w.awaitedLocked(oldest):
+	case awaited:
 		why = "due by Flush"
 	case s.Waiting > 0:
 		why = "there, though producers wait"
