@@ -3,8 +3,12 @@ package proptest
 // Random scripts for a Combiner.
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/seed-4c1eaf8a/batcher"
 )
@@ -80,4 +84,36 @@ func TestF42_TheNumberOfShardsChangesNothingOfWhatIsCombined(t *testing.T) {
 	p.workers, p.spaced = []int{1}, []bool{true}
 	p.overflows = []batcher.Overflow{batcher.Block, batcher.Reject, batcher.DropNewest}
 	compareShards(t, p)
+}
+
+// What was folded back has been tried: Close must not hand it back as if it had not.
+func TestP8_CloseDoesNotCallUnflushedWhatWasFoldedBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := batcher.NewCombiner(appended, func(context.Context, map[int][]int) error {
+			time.Sleep(time.Second)
+			return errors.New("the sink is down")
+		}, batcher.WithFoldBack(), batcher.WithRetry(1, func(int) time.Duration { return time.Second }),
+			batcher.WithMaxDelay(10*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		defer time.Sleep(time.Hour)
+		for key := range 2 { // the first one is tried from 10 s to 11 s, and folded back at 12 s
+			if err := c.Add(ctx, key, []int{key}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10*time.Second + time.Millisecond - time.Duration(key)*5*time.Second)
+		}
+		cancel()
+		var ce *batcher.CloseError[batcher.Entry[int, []int]]
+		if err := c.Close(ctx); !errors.As(err, &ce) {
+			t.Fatal(err)
+		}
+		for _, e := range ce.Unflushed {
+			if e.Key == 0 {
+				t.Errorf("P8: %v was passed to the flush function, and is handed back as unflushed: %v", e, ce)
+			}
+		}
+	})
 }
