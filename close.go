@@ -117,10 +117,9 @@ func (e *engine[T]) abort(cause error) {
 	}
 	e.aborted = true
 	defer e.life.cancel(ErrClosed) // before the locks are released: no attempt begins in between
-	unknown := e.takeBackLocked(&e.running)
-	unflushed := append(e.takeBackLocked(&e.queue), e.takeBackLocked(&e.parked)...)
+	left := e.leftoversLocked()
 	e.epochs.abort()
-	e.result = e.in.handBack(unflushed, unknown, cause)
+	e.result = e.in.handBack(left, cause)
 	close(e.over)
 }
 
@@ -130,29 +129,46 @@ type remains[T any] struct {
 	items []T
 }
 
-// takeBackLocked empties a list of batches and accounts for their undecided items.
-func (e *engine[T]) takeBackLocked(l *list[batch[T], *batch[T]]) []remains[T] {
-	all := make([]remains[T], 0, l.len)
-	for b := range l.all() {
-		left := b.items[b.pos:]
-		e.books.returned += int64(len(left))
-		if b.fates != nil {
-			b.fates.settle(len(left), errHandedBack)
-			b.fates.announce()
-		}
-		all = append(all, remains[T]{b.of, left})
+// leftovers are the remains of all batches, for the two lists of a CloseError.
+type leftovers[T any] struct{ unflushed, unknown []remains[T] }
+
+// leftoversLocked empties the lists of batches and returns what is in them.
+func (e *engine[T]) leftoversLocked() (left leftovers[T]) {
+	for b := range e.running.all() {
+		left.unknown = append(left.unknown, e.takeBackLocked(b))
 	}
-	*l = list[batch[T], *batch[T]]{}
-	return all
+	for _, waiting := range []*list[batch[T], *batch[T]]{&e.queue, &e.parked} {
+		for b := range waiting.all() {
+			if b.tried > 0 { // values that were folded back into it had their attempts before
+				left.unknown = append(left.unknown, e.takeBackLocked(b))
+			} else {
+				left.unflushed = append(left.unflushed, e.takeBackLocked(b))
+			}
+		}
+		*waiting = list[batch[T], *batch[T]]{}
+	}
+	e.running = list[batch[T], *batch[T]]{}
+	return left
+}
+
+// takeBackLocked accounts for the undecided items of b and returns them.
+func (e *engine[T]) takeBackLocked(b *batch[T]) remains[T] {
+	left := b.items[b.pos:]
+	e.books.returned += int64(len(left))
+	if b.fates != nil {
+		b.fates.settle(len(left), errHandedBack)
+		b.fates.announce()
+	}
+	return remains[T]{b.of, left}
 }
 
 // handedBack makes the error of a Close that gave up, with copies of the items.
-func handedBack[T, E any](unflushed, unknown []remains[T], cause error, entries func(remains[T]) []E) error {
+func handedBack[T, E any](left leftovers[T], cause error, entries func(remains[T]) []E) error {
 	e := &CloseError[E]{Err: cause}
-	for _, r := range unflushed {
+	for _, r := range left.unflushed {
 		e.Unflushed = append(e.Unflushed, entries(r)...)
 	}
-	for _, r := range unknown {
+	for _, r := range left.unknown {
 		e.Unknown = append(e.Unknown, entries(r)...)
 	}
 	return e

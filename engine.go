@@ -82,7 +82,7 @@ type intake[T any] interface {
 	call(ctx context.Context, b *batch[T], items []T) error
 
 	// handBack returns the *CloseError for what is left when Close gives up.
-	handBack(unflushed, unknown []remains[T], cause error) error
+	handBack(left leftovers[T], cause error) error
 }
 
 // locks are one lock, or several that are always taken in the same order.

@@ -118,7 +118,8 @@ type CloseError[T any] struct {
 
 	// Unknown items belong to batches that a worker had taken: an attempt
 	// was made, or was about to be made, and its outcome is not known. They
-	// may or may not have been written.
+	// may or may not have been written. The same goes for a batch into which
+	// [WithFoldBack] has put values of such a one.
 	Unknown []T
 
 	// Err is why Close gave up: the cause of the context that ended.

@@ -224,8 +224,8 @@ func (b *Batcher[T]) call(ctx context.Context, _ *batch[T], items []T) error {
 	return b.flushFunc(ctx, items)
 }
 
-func (b *Batcher[T]) handBack(unflushed, unknown []remains[T], cause error) error {
-	return handedBack(unflushed, unknown, cause, func(r remains[T]) []T { return r.items })
+func (b *Batcher[T]) handBack(left leftovers[T], cause error) error {
+	return handedBack(left, cause, func(r remains[T]) []T { return r.items })
 }
 
 // acquire takes mu. It tries for a moment before it waits in line: with many

@@ -334,8 +334,8 @@ func (s *Sharded[K, T]) call(ctx context.Context, b *batch[T], items []T) error 
 	return s.flushFunc(ctx, sl.key, items)
 }
 
-func (s *Sharded[K, T]) handBack(unflushed, unknown []remains[T], cause error) error {
-	return handedBack(unflushed, unknown, cause, func(r remains[T]) []Entry[K, T] {
+func (s *Sharded[K, T]) handBack(left leftovers[T], cause error) error {
+	return handedBack(left, cause, func(r remains[T]) []Entry[K, T] {
 		return entries(r.of.(*slot[K, T]).key, r.items)
 	})
 }

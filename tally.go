@@ -375,7 +375,7 @@ func (c *Combiner[K, V]) heldLocked() (items, waiting int, oldest time.Time) {
 func (c *Combiner[K, V]) freedLocked(*batch[Entry[K, V]], int) bool { return false }
 func (c *Combiner[K, V]) left(*batch[Entry[K, V]])                  {}
 
-func (c *Combiner[K, V]) handBack(unflushed, unknown []remains[Entry[K, V]], cause error) error {
-	return handedBack(unflushed, unknown, cause,
+func (c *Combiner[K, V]) handBack(left leftovers[Entry[K, V]], cause error) error {
+	return handedBack(left, cause,
 		func(r remains[Entry[K, V]]) []Entry[K, V] { return r.items })
 }

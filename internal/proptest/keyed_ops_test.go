@@ -49,6 +49,10 @@ func (w *keyedWorld) keyedOptions() []batcher.Option {
 // open makes the batcher.
 func (w *keyedWorld) open(combined bool) (err error) {
 	w.combined = combined
+	if combined {
+		w.front, err = newCombinerFront(w)
+		return err
+	}
 	w.front, err = newShardedFront(w)
 	return err
 }
