@@ -169,9 +169,9 @@ func TestF39_NothingIsLeftOfAKeyThatHoldsNothing(t *testing.T) {
 		opts []Option
 		play func(s *Sharded[string, int])
 	}{
-		"flushed":   {nil, func(s *Sharded[string, int]) { _, _ = s.AddAll(ctx, "a", []int{1, 2, 3, 4, 5}) }},
-		"failed":    {nil, func(s *Sharded[string, int]) { _, _ = s.AddAll(ctx, "bad", []int{1, 2, 3}) }},
-		"waited":    {tight, func(s *Sharded[string, int]) { _, _ = s.AddAll(ctx, "a", []int{1, 2, 3, 4, 5}) }},
+		"flushed": {nil, func(s *Sharded[string, int]) { _, _ = s.AddAll(ctx, "a", []int{1, 2, 3, 4, 5}) }},
+		"failed":  {nil, func(s *Sharded[string, int]) { _, _ = s.AddAll(ctx, "bad", []int{1, 2, 3}) }},
+		"waited":  {tight, func(s *Sharded[string, int]) { _, _ = s.AddAll(ctx, "a", []int{1, 2, 3, 4, 5}) }},
 		"refused": {tight[1:2], func(s *Sharded[string, int]) {
 			ended, end := context.WithCancel(ctx)
 			end()
