@@ -32,7 +32,7 @@ type keyedClosing struct {
 	failed    []int
 }
 
-// letters are entries for people: "a1 b2".
+// lettersOf writes entries for people: "a1 b2".
 func lettersOf(entries []entry) string {
 	var words []string
 	for _, e := range entries {
@@ -201,12 +201,14 @@ func (row keyedClosing) check(s *keyedStage, calls []*call, began time.Duration,
 func TestP8_F10_CloseWhileASweepIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for n := range 300 {
-			s := startKeyed(t, discardKeyed[int, int], batcher.WithMaxDelay(ms), batcher.WithMaxSize(n%3+1), batcher.WithWorkers(2))
+			s := startKeyed(t, discardKeyed[int, int],
+				batcher.WithMaxDelay(ms), batcher.WithMaxSize(n%3+1), batcher.WithWorkers(2))
 			for k := range n {
 				require.NoError(t, s.Add(background, k, 1))
 			}
 			time.Sleep(ms)
 			finishKeyed(t, s)
+			synctest.Wait()
 			require.Zero(t, engineGoroutines())
 		}
 	})
@@ -230,6 +232,7 @@ func TestP6_F2_AddOfManyKeysRacingCloseIsDeliveredOrRefused(t *testing.T) {
 		for p := range 4 {
 			wg.Go(func() {
 				for i := 0; ; i++ {
+					runtime.Gosched() // a single processor has much else to do
 					key := (p + i) % 3
 					got, err := s.AddAll(background, key, []int{1, 2, 3}[:i%4])
 					mu.Lock()

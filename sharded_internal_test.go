@@ -169,11 +169,17 @@ func TestF39_NothingIsLeftOfAKeyThatHoldsNothing(t *testing.T) {
 		opts []Option
 		play func(s *Sharded[string, int])
 	}{
-		"flushed":   {nil, func(s *Sharded[string, int]) { _, _ = s.AddAll(ctx, "a", []int{1, 2, 3, 4, 5}) }},
-		"failed":    {nil, func(s *Sharded[string, int]) { _, _ = s.AddAll(ctx, "bad", []int{1, 2, 3}) }},
-		"waited":    {tight, func(s *Sharded[string, int]) { _, _ = s.AddAll(ctx, "a", []int{1, 2, 3, 4, 5}) }},
-		"refused":   {tight[1:2], func(s *Sharded[string, int]) { ended, end := context.WithCancel(ctx); end(); _ = s.Add(ended, "a", 1) }},
-		"too heavy": {[]Option{WithMaxWeight(1, func(int) int { return 2 })}, func(s *Sharded[string, int]) { _ = s.TryAdd("a", 1) }},
+		"flushed": {nil, func(s *Sharded[string, int]) { _, _ = s.AddAll(ctx, "a", []int{1, 2, 3, 4, 5}) }},
+		"failed":  {nil, func(s *Sharded[string, int]) { _, _ = s.AddAll(ctx, "bad", []int{1, 2, 3}) }},
+		"waited":  {tight, func(s *Sharded[string, int]) { _, _ = s.AddAll(ctx, "a", []int{1, 2, 3, 4, 5}) }},
+		"refused": {tight[1:2], func(s *Sharded[string, int]) {
+			ended, end := context.WithCancel(ctx)
+			end()
+			_ = s.Add(ended, "a", 1)
+		}},
+		"too heavy": {[]Option{WithMaxWeight(1, func(int) int { return 2 })}, func(s *Sharded[string, int]) {
+			_ = s.TryAdd("a", 1)
+		}},
 		"full": {append(tight, WithOverflow(Reject)), func(s *Sharded[string, int]) {
 			_, _ = s.AddAll(ctx, "a", []int{1, 2, 3})
 			_ = s.Add(ctx, "b", 1)

@@ -203,7 +203,8 @@ func TestP14_F34_OptionsOfSharded(t *testing.T) {
 		{options{batcher.WithQueueDepth(5)}, "WithQueueDepth: not an option of NewSharded: its bound is WithMaxPending"},
 		{options{batcher.WithLanes(2)}, "WithLanes: not an option of NewSharded: its keys are spread over WithShards"},
 		{options{batcher.WithFoldBack()}, "WithFoldBack: not an option of NewSharded"},
-		{options{batcher.WithMaxWeight(9, func(string) int { return 0 })}, "WithMaxWeight: its function is a func(string) int"},
+		{options{batcher.WithMaxWeight(9, func(string) int { return 0 })},
+			"WithMaxWeight: its function is a func(string) int"},
 		{options{batcher.WithMaxWeight(9, func(entry) int { return 0 })}, "this batcher needs a func(int) int"},
 		{options{batcher.WithMaxWeight[int](9, nil)}, "WithMaxWeight: the function is nil"},
 		{options{batcher.WithDeadLetter(func(context.Context, batcher.DeadLetter[int]) {})}, "DeadLetter[int]"},
@@ -241,7 +242,8 @@ func TestP14_OptionsOfShardedAreNotThoseOfNew(t *testing.T) {
 }
 
 func TestP14_AllFaultsOfShardedComeInOneError(t *testing.T) {
-	s, err := batcher.NewSharded[string, int](nil, batcher.WithShards(0), batcher.WithQueueDepth(1), batcher.WithMaxPending(-7))
+	s, err := batcher.NewSharded[string, int](nil,
+		batcher.WithShards(0), batcher.WithQueueDepth(1), batcher.WithMaxPending(-7))
 	require.ErrorIs(t, err, batcher.ErrConfig)
 	assert.Nil(t, s)
 	for _, want := range []string{"the flush function is nil", "WithShards(0)", "WithQueueDepth", "WithMaxPending(-7)"} {

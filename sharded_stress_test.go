@@ -121,6 +121,7 @@ func TestP1_P2_F1_ManyProducersOfManyKeysUnderTinyBounds(t *testing.T) {
 					running = false
 				default:
 					c.check(t, s.Stats())
+					runtime.Gosched()
 				}
 			}
 			stats := finishKeyed(t, s)

@@ -155,7 +155,7 @@ func (s *Sharded[K, T]) admitLocked(w *waiter[Entry[K, T]]) bool {
 
 // dropLocked drops the offer, or, under DropOldest, drops the oldest batch that waits, of
 // the key or of all, and accepts the offer's first item in its place. If there is none, for
-// the workers have all that is held, it drops the offer.
+// the workers have all that is held, or will have it at once, it drops the offer.
 func (s *Sharded[K, T]) dropLocked(sh *shard[K, T], o *offer[K, T], short shortage, p Overflow) (n int, d drop[T]) {
 	if p == DropOldest {
 		if b := s.evictLocked(sh, o, short); b != nil {
