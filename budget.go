@@ -87,7 +87,9 @@ func (s *Sharded[K, T]) addOne(ctx context.Context, key K, item T, p Overflow, r
 // A key's own budget is a matter of its shard alone, so that a tenant that presses
 // against it does not disturb the others. Only if the budget of all is short,
 // all locks are taken.
-func (s *Sharded[K, T]) accept(ctx context.Context, key K, items []T, p Overflow, r *Receipt) (n int, err error) {
+func (s *Sharded[K, T]) accept(
+	ctx context.Context, key K, items []T, p Overflow, r *Receipt,
+) (n int, err error) {
 	if s.weigh != nil && len(items) > 0 {
 		items = items[:1]
 	}
@@ -135,7 +137,9 @@ func (s *Sharded[K, T]) tryUnder(held locks, o *offer[K, T], p Overflow) (
 }
 
 // tryLocked accepts an offer as far as there is room, without waiting or dropping.
-func (s *Sharded[K, T]) tryLocked(sh *shard[K, T], o *offer[K, T]) (n int, short shortage, err error) {
+func (s *Sharded[K, T]) tryLocked(
+	sh *shard[K, T], o *offer[K, T],
+) (n int, short shortage, err error) {
 	switch {
 	case sh.closed:
 		return 0, noShortage, ErrClosed // wins over all others

@@ -62,51 +62,6 @@ func (e *engine[T]) dropOldest() (d drop[T]) {
 	return e.dropLocked(b)
 }
 
-// evict takes a batch out of the queue, or out of the parked, for drop. It reports
-// false if a worker has been quicker, or will be.
-func (e *engine[T]) evict(b *batch[T], parked bool) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if parked {
-		e.parked.remove(b)
-		return true
-	}
-	q := e.queue.first
-	for range e.idleLocked() {
-		if q == b || q == nil {
-			return false
-		}
-		q = q.links.next
-	}
-	if b.taken {
-		return false
-	}
-	e.queue.remove(b)
-	return true
-}
-
-// evictOldest is evict for the oldest batch next in line; nil if there is none.
-func (e *engine[T]) evictOldest() *batch[T] {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	q, p := e.queue.first, e.parked.first
-	for range min(e.idleLocked(), e.queue.len) {
-		q = q.links.next
-	}
-	if p != nil && (q == nil || p.firstAdded.Before(q.firstAdded)) {
-		return e.parked.popFront()
-	}
-	if q != nil {
-		e.queue.remove(q)
-	}
-	return q
-}
-
-// idleLocked returns how many batches at the head of the queue do not wait for a worker: idle
-// ones are about to take them. So what is dropped does not depend on how fast goroutines
-// start, and nothing is dropped that could be flushed at once.
-func (e *engine[T]) idleLocked() int { return e.workers - e.running.len }
-
 // drop drops a batch that was evicted. The intake's locks are held.
 func (e *engine[T]) drop(b *batch[T]) drop[T] {
 	e.mu.Lock()

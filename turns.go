@@ -1,6 +1,6 @@
 package batcher
 
-// Producers of a Sharded that wait for room, and what is dropped instead.
+// Producers of a Sharded that wait for room.
 //
 // Who waits for room of its key waits in the key's line, for places there; then, with
 // those, in the line of all, if that budget is short as well. So nobody who waits for
@@ -151,108 +151,4 @@ func (s *Sharded[K, T]) admitLocked(w *waiter[Entry[K, T]]) bool {
 		s.appendLocked(sh, s.slotLocked(sh, home, key), one[:], w.weight, w.receipt)
 	}
 	return true
-}
-
-// dropLocked drops the offer, or, under DropOldest, drops the oldest batch that waits, of
-// the key or of all, and accepts the offer's first item in its place. If there is none, for
-// the workers have all that is held, or will have it at once, it drops the offer.
-func (s *Sharded[K, T]) dropLocked(sh *shard[K, T], o *offer[K, T], short shortage, p Overflow) (n int, d drop[T]) {
-	if p == DropOldest {
-		if b := s.evictLocked(sh, o, short); b != nil {
-			return 1, s.replaceLocked(sh, o, b)
-		}
-	}
-	d.failure = s.engine.dropNewest(len(o.items))
-	d.key = o.key
-	if o.receipt != nil {
-		*o.receipt = s.engine.receiptOf(d.failure)
-	}
-	return len(o.items), d
-}
-
-// replaceLocked drops a batch that was evicted, and accepts the offer's first item.
-// Its room is claimed before the batch's is freed, so that no other shard can take it.
-func (s *Sharded[K, T]) replaceLocked(sh *shard[K, T], o *offer[K, T], b *batch[T]) drop[T] {
-	s.held.Add(1)
-	of, sl := s.slotOf(b)
-	d := s.engine.drop(b)
-	d.key, b.of = sl.key, nil // the slot may be another key's before the user is told
-	s.forgetLocked(of, sl)
-
-	mine := s.slotLocked(sh, o.home, o.key)
-	s.reserveLocked(mine, 1)
-	s.appendLocked(sh, mine, o.items[:1], o.weight, o.receipt)
-	return d
-}
-
-// evictLocked takes the oldest batch that waits for a worker, or for its turn, or is
-// filling, out of its slot and the engine, and returns it sealed. It returns nil if
-// there is none.
-func (s *Sharded[K, T]) evictLocked(sh *shard[K, T], o *offer[K, T], short shortage) *batch[T] {
-	var b *batch[T]
-	if short == ofKey {
-		b = s.evictFromLocked(sh, sh.slots[o.key])
-	} else if b = s.engine.evictOldest(); b == nil {
-		in, sl := s.oldestLocked()
-		if due := s.oldestBehindLocked(); due != nil && (sl == nil || due.firstAdded.Before(sl.firstAdded)) {
-			in, sl = &s.shards[due.home], due
-		}
-		if sl != nil {
-			b = s.evictFromLocked(in, sl)
-		}
-	}
-	if b == nil {
-		return nil
-	}
-	in, sl := s.slotOf(b)
-	if b.filling {
-		s.sealLocked(in, sl, b.reason)
-	}
-	if sl.flying == b {
-		s.nextLocked(sl)
-	} else {
-		sl.unpark()
-	}
-	return b
-}
-
-// oldestBehindLocked returns the slot with the oldest batch that is due, and goes on
-// filling behind the one that is flying; nil if there is none.
-func (s *Sharded[K, T]) oldestBehindLocked() (oldest *slot[K, T]) {
-	s.engine.mu.Lock()
-	defer s.engine.mu.Unlock()
-	for _, flying := range []*list[batch[T], *batch[T]]{&s.engine.running, &s.engine.queue} {
-		for b := range flying.all() {
-			_, sl := s.slotOf(b)
-			if sl.due != 0 && (oldest == nil || sl.firstAdded.Before(oldest.firstAdded)) {
-				oldest = sl
-			}
-		}
-	}
-	return oldest
-}
-
-// evictFromLocked takes the oldest batch of a slot out of the engine.
-func (s *Sharded[K, T]) evictFromLocked(sh *shard[K, T], sl *slot[K, T]) *batch[T] {
-	if b := sl.flying; b != nil {
-		if s.engine.evict(b, false) {
-			return b
-		}
-		if b.filling { // a worker has it, and is about to seal it
-			return nil
-		}
-	}
-	if sl.first == nil {
-		if len(sl.items) == 0 {
-			return nil
-		}
-		s.sealLocked(sh, sl, ReasonBudget)
-	}
-	if b := sl.first; b != nil && s.engine.evict(b, true) {
-		return b
-	}
-	if b := sl.flying; b != nil && s.engine.evict(b, false) { // a worker may be quicker
-		return b
-	}
-	return nil
 }
