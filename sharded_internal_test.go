@@ -278,3 +278,29 @@ func TestP10_F35_ABufferIsClearedBeforeItIsKept(t *testing.T) {
 		}
 	}
 }
+
+// Between finding no room of its key and joining the line there, a producer holds no lock:
+// the batcher may be closed meanwhile, room may come, or what it waits for may have begun to fill.
+func TestP5_P6_WhatHappensJustBeforeAProducerWaitsForItsKeyIsNotMissed(t *testing.T) {
+	keyedBubble(t, []Option{WithMaxPendingPerKey(1)}, func(s *Sharded[string, int]) {
+		ctx := context.Background()
+		offered := func() (places int, err error) {
+			home, _ := s.hasher.shard("a")
+			return s.waitForKey(ctx, &offer[string, int]{key: "a", home: home, items: []int{1, 2}})
+		}
+		require.NoError(t, s.Add(ctx, "a", 1)) // not due for an hour
+		began := time.Now()
+		places, err := offered()
+		require.NoError(t, err)
+		assert.Equal(t, 1, places)
+		assert.Equal(t, time.Second, time.Since(began), "the flush alone")
+		home, _ := s.hasher.shard("a")
+		s.giveBack(&offer[string, int]{key: "a", home: home}, 1)
+		synctest.Wait()
+		assert.Zero(t, liveSlots(t, s))
+
+		require.NoError(t, s.Close(ctx))
+		_, err = offered()
+		assert.Equal(t, ErrClosed, err)
+	})
+}

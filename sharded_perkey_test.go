@@ -211,3 +211,35 @@ func TestDropOldestOfAKeyWhoseBatchesAreAllInFlight(t *testing.T) {
 		s.settled(2, 0)
 	})
 }
+
+func TestDropOldestOfAKeyDropsItsQueuedBatch(t *testing.T) {
+	opts := append(pending(100, 2), batcher.WithMaxSize(2), batcher.WithOverflow(batcher.DropOldest))
+	playKeyed(t, takes(sec), opts, func(s *keyedStage) {
+		s.add("w", 0)
+		flushed := s.call(func() error { return s.b.Flush(background) })
+		synctest.Wait()
+		s.add("a", 1, 2)
+		s.add("a", 3)
+		require.Equal(s, []entry{{Key: "a", Item: 1}, {Key: "a", Item: 2}}, s.mail.items())
+		s.settled(2, 0)
+		s.returned(flushed, sec, nil)
+		require.NoError(s, s.b.Close(background))
+		s.saw("0s flush w[0]", "1s close a[3]")
+	})
+	// The same for one that is due and goes on filling, for which an idle worker is on its way.
+	opts = append(pending(100, 2), batcher.WithEager(), batcher.WithOverflow(batcher.DropOldest))
+	playKeyed(t, takes(sec), opts, func(s *keyedStage) {
+		s.add("w", 0)
+		synctest.Wait()
+		s.add("a", 1, 2, 3)
+		require.Equal(s, []entry{{Key: "a", Item: 1}, {Key: "a", Item: 2}}, s.mail.items())
+		s.until(sec)
+		synctest.Wait()
+		s.saw("0s eager w[0]", "1s eager a[3]")
+		s.until(2 * sec)
+		synctest.Wait()
+		s.add("a", 4, 5, 6)
+		require.Equal(s, entry{Key: "a", Item: 6}, s.mail.items()[2])
+		s.sawOf("a", "1s eager a[3]", "2s eager a[4 5]")
+	})
+}

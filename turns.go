@@ -52,9 +52,6 @@ func (s *Sharded[K, T]) waitForKey(ctx context.Context, o *offer[K, T]) (places 
 	line.await(ctx, w, sh)
 	places, err = w.accepted, w.err
 	line.put(w, true)
-	if err != nil {
-		s.giveBack(o, 0)
-	}
 	return places, err
 }
 
@@ -110,13 +107,11 @@ func (s *Sharded[K, T]) waitForAll(ctx context.Context, o *offer[K, T]) (n int, 
 		*o.receipt = w.own
 	}
 	s.line.put(w, s.engine.pool.worthKeeping(cap(w.items)))
-	if err != nil {
-		s.admitAll() // it may have been the last one in the line
-	}
 	return n, err
 }
 
-// crowdLocked tells all shards whether somebody waits.
+// crowdLocked tells all shards whether somebody waits. If the last one in the line has
+// given up, they learn of it when room comes: until then there is none anyway.
 func (s *Sharded[K, T]) crowdLocked(crowded bool) {
 	for i := range s.shards {
 		s.shards[i].crowded = crowded
