@@ -77,11 +77,13 @@ func TestP8_ScriptsThatCombineAndCloseAccountForAllValues(t *testing.T) {
 	runKeyed(t, p)
 }
 
-// Which half of a map that is split comes first is open, as maps have no order.
+// Which half of a map that is split comes first is open, as maps have no order; and so is
+// whether a Close that gives up at once finds a flush begun.
 func TestF42_TheNumberOfShardsChangesNothingOfWhatIsCombined(t *testing.T) {
 	p := combinedProfile()
 	p.calm = true
 	p.workers, p.spaced = []int{1}, []bool{true}
+	p.ops, p.endings = []OpKind{OpAdd, OpAdd, OpAdd, OpTryAdd, OpFlush}, []ending{endByTime}
 	p.overflows = []batcher.Overflow{batcher.Block, batcher.Reject, batcher.DropNewest}
 	compareShards(t, p)
 }
