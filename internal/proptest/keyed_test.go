@@ -62,13 +62,15 @@ func TestP8_ScriptsWithKeysAndManyClosesAccountForAllItems(t *testing.T) {
 	runKeyed(t, p)
 }
 
-// With one worker, and as long as no two batches become due at the same instant, everything
-// is determined; and how keys are spread over locks must not be seen. Between batches of
+// With one worker, as long as no two batches become due at the same instant, and an Add
+// does not race the worker that it has just given something to do, everything is
+// determined; and how keys are spread over locks must not be seen. Between batches of
 // the same age, and those that Flush and Close make due at once, there is no order.
 func TestF42_TheNumberOfShardsChangesNothing(t *testing.T) {
 	p := keyedProfiles()
 	p.workers, p.spaced, p.keys = []int{1}, []bool{true}, []int{2, 5, 9}
-	p.ops = slices.Repeat(keyedOps[:13], 3) // no Flush, no Close
+	p.ops = []OpKind{OpAdd, OpAdd, OpAdd, OpTryAdd, OpSubmit, OpAddWait} // all at once: a worker cannot come between
+	p.eager = []bool{false}
 	p.endings = []ending{endByTime}
 	p.overflows = []batcher.Overflow{batcher.Reject, batcher.DropNewest} // nobody waits
 	compareShards(t, p)
