@@ -18,6 +18,7 @@ import (
 // goes from left to right, always. Only the worker moves items, under the engine's
 // lock. A batch that no worker has taken has no delivery.
 type delivery struct {
+	number   uint64 // of the batch, see [Info]
 	step     step
 	ends     []int // the right ends of pieces that are not the batch's end, nearest last
 	attempts int   // at the current piece
@@ -238,7 +239,7 @@ func (e *engine[T]) info(b *batch[T], n int) Info {
 		Sealed:     b.firstAdded.Add(b.filledFor),
 	}
 	if b.delivery != nil {
-		info.Attempt = b.attempts
+		info.Attempt, info.Batch, info.Offset = b.attempts, b.number, b.pos
 	}
 	if b.of != nil {
 		info.Key = b.of.boxedKey()

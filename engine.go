@@ -35,10 +35,11 @@ type engine[T any] struct {
 	ticking int                       // 1 while Close waits for a timer that has fired already
 	epochs  epochs
 	books   books
-	hungry  bool  // somebody waits for room: the intake wants to be told of it, by admit
-	closing bool  // Close was called: the intake is closed, and everything is in the queue
-	aborted bool  // Close gave up: all that was undecided was handed back; no settling counts
-	result  error // what Close returns, final once over is closed
+	taken   uint64 // batches that workers have taken: numbers them
+	hungry  bool   // somebody waits for room: the intake wants to be told of it, by admit
+	closing bool   // Close was called: the intake is closed, and everything is in the queue
+	aborted bool   // Close gave up: all that was undecided was handed back; no settling counts
+	result  error  // what Close returns, final once over is closed
 }
 
 // intake is what the engine needs to know of the front end that feeds it.
@@ -246,8 +247,11 @@ func (e *engine[T]) take() *batch[T] {
 	e.running.pushBack(b)
 	b.taken = true
 	filling := b.filling
+	e.taken++
+	number := e.taken
 	e.mu.Unlock()
 	e.pool.equip(b)
+	b.number = number
 	if filling {
 		e.in.seal(b)
 	}

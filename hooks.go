@@ -77,6 +77,17 @@ type Info struct {
 
 	// Key is the key of a per-key batch, else nil.
 	Key any
+
+	// Batch is the number of the batch among all that workers of this batcher have taken, from 1
+	// on; 0 in the dead letter of items that were dropped before.
+	Batch uint64
+
+	// Offset is how many items of the batch have met their fate so far; in a dead letter, its own
+	// included. Batch, Offset and Size together name the piece that an attempt is made at:
+	// they are the same for all attempts at it, and differ for any two pieces of one batcher,
+	// so an idempotency key can be made of them. (Under [WithFoldBack] a piece may get another
+	// name when values are put back.)
+	Offset int
 }
 
 // InfoFrom returns the description of the batch being flushed. It reports false

@@ -160,6 +160,36 @@ func backoffBound(base, max time.Duration, attempt int) time.Duration {
 	return base << shift
 }
 
+// IsPermanent reports whether err, or an error that it wraps, is marked with [Permanent]. It does
+// not look into a [*PartialError], whose entries carry marks of their own. IsPermanent(nil)
+// is false.
+//
+// This function, [IsTooLarge] and [RetryDelay] read the marks back: for those who wrap a flush
+// function, and for tests of one. They tell what was marked, not what a batcher does about
+// it, which also depends on [WithRetryIf] and the other options.
+func IsPermanent(err error) bool {
+	var mark *permanentError
+	return errors.As(err, &mark)
+}
+
+// IsTooLarge reports whether err, or an error that it wraps, is marked with [TooLarge], like
+// [IsPermanent].
+func IsTooLarge(err error) bool {
+	var mark *tooLargeError
+	return errors.As(err, &mark)
+}
+
+// RetryDelay returns how long a [RetryAfter] on err, or on an error that it wraps, asks to wait,
+// from 0 to an hour, and whether there is such a mark, like [IsPermanent]. Of several marks the
+// outermost counts.
+func RetryDelay(err error) (d time.Duration, ok bool) {
+	var mark *retryAfterError
+	if !errors.As(err, &mark) {
+		return 0, false
+	}
+	return mark.after, true
+}
+
 // verdict is what the marks on an error ask for.
 type verdict struct {
 	permanent bool
@@ -174,19 +204,12 @@ func (v verdict) open() bool { return !v.permanent && !v.tooLarge && v.partial =
 // readMarks reads the marks of err, the outcome of an attempt at items. It
 // calls methods of the user's errors, which may panic.
 func readMarks[T any](err error, items []T, partialOf func(error, []T) *PartialError) (v verdict) {
-	var (
-		after     *retryAfterError
-		permanent *permanentError
-		tooLarge  *tooLargeError
-	)
 	if _, panicked := err.(*PanicError); panicked || err == ErrGoexit {
 		return verdict{permanent: true}
 	}
-	if errors.As(err, &after) {
-		v.after = after.after
-	}
+	v.after, _ = RetryDelay(err)
 	v.partial = partialOf(err, items)
-	v.permanent = errors.As(err, &permanent)
-	v.tooLarge = errors.As(err, &tooLarge)
+	v.permanent = IsPermanent(err)
+	v.tooLarge = IsTooLarge(err)
 	return v
 }

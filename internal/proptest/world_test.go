@@ -53,8 +53,9 @@ type world struct {
 	plans    Plans
 	led      map[int]int
 	calls    []*callRecord
-	running  int // flushes
-	handling int // dead letter handlers
+	pieces   map[pieceName][]int // what attempts were made at, by ID
+	running  int                 // flushes
+	handling int                 // dead letter handlers
 	letters  map[int]letterRecord
 	letterAt map[int]time.Duration // how long the handler takes, by first item
 	good     map[int]bool          // flushed, by what flush functions returned
@@ -91,7 +92,7 @@ func newWorld(cfg Config, extra ...batcher.Option) *world {
 	w := &world{
 		cfg: cfg, start: time.Now(), plans: make(Plans), led: make(map[int]int), letters: make(map[int]letterRecord),
 		letterAt: make(map[int]time.Duration), good: make(map[int]bool), receipts: make(map[int]batcher.Receipt),
-		accepted: make(map[int]bool), began: make(map[int]int), ended: make(map[int]int), gone: -1,
+		accepted: make(map[int]bool), began: make(map[int]int), ended: make(map[int]int), pieces: make(map[pieceName][]int), gone: -1,
 	}
 	base, cancel := context.WithCancel(context.WithValue(context.Background(), baseKey{}, w))
 	cancel() // must have no effect
@@ -163,6 +164,7 @@ func (w *world) enter(ctx context.Context, batch []Item) (*callRecord, Behaviour
 		w.problemLocked("P8: a flush began at %v, after Close gave up at %v", rec.at, w.gone)
 	}
 	w.checkItemsLocked(batch)
+	w.checkNameLocked(info, batch)
 	rec.nth = w.led[batch[0].ID]
 	w.led[batch[0].ID]++
 	beh := w.plans.Get(batch[0].ID, rec.nth)
@@ -174,6 +176,27 @@ func (w *world) enter(ctx context.Context, batch []Item) (*callRecord, Behaviour
 		w.problemLocked("P5: %d flushes at once with %d workers", w.running, w.cfg.Workers)
 	}
 	return rec, beh
+}
+
+// pieceName is what Info says of a piece, whatever the attempt.
+type pieceName struct {
+	batch        uint64
+	offset, size int
+}
+
+// checkNameLocked checks that attempts at one piece, and only those, have the same name.
+func (w *world) checkNameLocked(info batcher.Info, batch []Item) {
+	name := pieceName{info.Batch, info.Offset, info.Size}
+	before, known := w.pieces[name]
+	switch {
+	case info.Batch == 0:
+		w.problemLocked("Info: a batch without a number: %+v", info)
+	case known && info.Attempt == 1:
+		w.problemLocked("Info: a new piece has the name of another: %+v", info)
+	case known && !slices.Equal(before, ids(batch)):
+		w.problemLocked("Info: %v and %v have the name %+v", before, ids(batch), name)
+	}
+	w.pieces[name] = ids(batch)
 }
 
 // checkItemsLocked checks what a flush function may be given at all.
