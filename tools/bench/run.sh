@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Runs the benchmarks of the root package in rounds and compares the implementations in them. Each
+# Runs the benchmarks of a package in rounds and compares the implementations in them. Each
 # round runs every benchmark once, so that a slow spell of the machine hits all of them and not one.
 # The benchmarks name the implementation, as in BenchmarkAdd/producers=8/impl=batcher.
 #
 #   BENCH=BenchmarkAdd ROUNDS=10 tools/bench/run.sh
 #
+#   PKG        the package's folder, from the root (.)
 #   BENCH      which benchmarks, as for go test -bench (.)
 #   ROUNDS     how many rounds; below 10 the p-values say little (10)
 #   BENCHTIME  as for go test -benchtime (200ms)
@@ -15,6 +16,7 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+PKG=${PKG:-.}
 BENCH=${BENCH:-.}
 ROUNDS=${ROUNDS:-10}
 BENCHTIME=${BENCHTIME:-200ms}
@@ -35,6 +37,7 @@ header() {
 	echo "cpu: $cpu"
 	echo "gomaxprocs: ${GOMAXPROCS:-$(getconf _NPROCESSORS_ONLN)}"
 	echo "benchtime: $BENCHTIME"
+	echo "package: $PKG"
 }
 
 # columns prints benchstat's -col: the impls, the baseline first.
@@ -49,12 +52,12 @@ columns() {
 	echo "/impl@(\"$BASE\"$impls)"
 }
 
-go test -c -o "$tmp/bench.test" .
+go test -c -o "$tmp/bench.test" "./$PKG"
 header >"$OUT"
 for ((round = 1; round <= ROUNDS; round++)); do
 	echo "round $round of $ROUNDS" >&2
-	"$tmp/bench.test" -test.run '^$' -test.bench "$BENCH" -test.benchtime "$BENCHTIME" \
-		-test.count 1 -test.benchmem -test.timeout 0 >>"$OUT"
+	(cd "$PKG" && "$tmp/bench.test" -test.run '^$' -test.bench "$BENCH" -test.benchtime "$BENCHTIME" \
+		-test.count 1 -test.benchmem -test.timeout 0) >>"$OUT"
 done
 echo "all rounds are in $OUT" >&2
 go run "$benchstat" -filter "$FILTER" -col "$(columns)" "$OUT"
