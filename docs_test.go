@@ -1,9 +1,11 @@
 package batcher_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,19 +27,20 @@ func TestEveryPromiseAndFaultInTheDocsHasATest(t *testing.T) {
 	}
 }
 
-// testNames returns the names of all tests of the core and its property tests.
-func testNames(t *testing.T) (names string) {
+// testNames returns the names of all tests of the repository.
+func testNames(t *testing.T) string {
 	t.Helper()
-	for _, dir := range []string{".", "internal/proptest"} {
-		files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
-		require.NoError(t, err)
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			for _, name := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(text, -1) {
-				names += string(name[1]) + "\n"
-			}
+	var names strings.Builder
+	test := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
 		}
-	}
-	return names
+		text, err := os.ReadFile(path)
+		for _, name := range test.FindAllSubmatch(text, -1) {
+			names.Write(append(name[1], '\n'))
+		}
+		return err
+	}))
+	return names.String()
 }
