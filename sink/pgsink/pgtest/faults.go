@@ -46,7 +46,8 @@ func (s *Server) Restart(t testing.TB) {
 }
 
 // Pause stops all processes of the server in mid-step with SIGSTOP: connections stay open, the
-// system still takes some new ones in its name, and nobody answers. See [Server.Resume].
+// system still takes some new ones in its name, and nobody answers. See [Server.Resume]. A test
+// process that is killed meanwhile leaves a paused server behind.
 func (s *Server) Pause(t testing.TB) {
 	t.Helper()
 	if s.process == nil {
