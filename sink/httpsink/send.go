@@ -1,0 +1,107 @@
+package httpsink
+
+// Sending: one request, and what net/http makes of it.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// send makes one request with the body lent, which has n items, and judges the answer.
+func (s *Sink[T]) send(ctx context.Context, lent *loan, n int) error {
+	attempt, cancel := context.WithCancel(ctx)
+	defer s.leave()
+	defer cancel()
+	req, err := s.request(attempt, lent)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ended(ctx, "nothing was sent")
+		}
+		return err
+	}
+	ours := req.Body == lent.latest()
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return s.failure(ctx, req, resp, err)
+	}
+	defer resp.Body.Close()
+	a := answer{req: req, Response: resp, cancel: cancel}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return s.refusal(a)
+	}
+	if ours && !lent.consumed() {
+		return fmt.Errorf("httpsink: %s: answered %d before it had read the items", a.what(), resp.StatusCode)
+	}
+	return s.acceptance(ctx, a, n)
+}
+
+// leave closes the connection of a Write that Close did not wait for.
+func (s *Sink[T]) leave() {
+	if s.closed.Load() {
+		s.closeIdle()
+	}
+}
+
+// request returns a request with the body lent. If it returns an error, nothing of the body
+// is in use.
+func (s *Sink[T]) request(ctx context.Context, lent *loan) (*http.Request, error) {
+	body, err := lent.open()
+	if err != nil {
+		return nil, err
+	}
+	req := s.template.Clone(ctx)
+	if s.keys != nil {
+		req.Header.Set(s.keys.header, s.keys.next(ctx))
+	}
+	req.Body, req.ContentLength = body, int64(lent.size)
+	req.GetBody = func() (io.ReadCloser, error) {
+		r, err := lent.open()
+		if err != nil {
+			return nil, err // and not a nil *reader in an interface
+		}
+		return r, nil
+	}
+	if s.hook == nil {
+		return req, nil
+	}
+	if err := s.hook(req); err != nil {
+		body.Close()
+		return nil, fmt.Errorf("httpsink: the function of WithRequest: %w", err)
+	}
+	if req.Body == body { // a fresh one: the hook may have read it, to sign it
+		body.Close()
+		req.Body, err = lent.open()
+	}
+	return req, err
+}
+
+// failure returns the error for a request that had no answer. resp is not nil if CheckRedirect has
+// refused to follow it.
+func (s *Sink[T]) failure(ctx context.Context, req *http.Request, resp *http.Response, err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err // without the URL, which is not redacted there
+	}
+	secrets := s.secretsOf(req)
+	cause := secrets.hide(err)
+	switch {
+	case ctx.Err() != nil:
+		return ended(ctx, "the batch may have been written")
+	case resp != nil:
+		return s.status.mark(fmt.Errorf("%w: %w", newStatusError(req, resp, ""), cause), resp)
+	}
+	return fmt.Errorf("httpsink: %s %s: %w", req.Method, redacted(req.URL), cause)
+}
+
+// ended returns the error for a ctx that has ended. Its cause and its Err are both found in it.
+func ended(ctx context.Context, state string) error {
+	cause := context.Cause(ctx)
+	if err := ctx.Err(); !errors.Is(cause, err) {
+		return fmt.Errorf("httpsink: %s: %w: %w", state, err, cause)
+	}
+	return fmt.Errorf("httpsink: %s: %w", state, cause)
+}
