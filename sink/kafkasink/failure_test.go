@@ -219,30 +219,30 @@ func TestTheClientsOwnRetriesWriteOnce(t *testing.T) {
 	assert.True(t, slices.IsSorted(ids))
 }
 
-func TestIsolationHonoursTheContext(t *testing.T) {
-	c := newCluster(t, 1, 1)
+func TestTheSinkWorksAgainAfterWritesThatWereGivenUp(t *testing.T) {
+	c := newCluster(t, 2, 4)
 	sink := c.newSink()
-	c.poison(kerr.InvalidRecord, 1, eventNo(3).ID)
-	began, resume := c.hang()
-	defer resume()
-	hung, cancelHung := context.WithCancel(t.Context())
-	defer cancelHung()
-	written := make(chan error, 2)
-	go func() { written <- sink.Write(hung, events(2)) }()
-	<-began
-	cancelHung()
-	require.ErrorIs(t, <-written, context.Canceled) // its records remain under way
-	resume()
-
-	// Once the poison is answered, the isolation waits for records that do not come back.
-	_, resume = c.hang()
-	defer resume()
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	require.ErrorIs(t, sink.Write(ctx, events(5)), context.DeadlineExceeded)
-	resume()
-	errs := partial(t, sink.Write(t.Context(), events(5)))
-	assert.Len(t, errs, 1)
+	c.poison(kerr.InvalidRecord, 4, eventNo(3).ID)
+	for range 3 {
+		began, resume := c.hang()
+		defer resume()
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-began; cancel() }()
+		require.ErrorIs(t, sink.Write(ctx, events(50)), context.Canceled)
+		resume()
+	}
+	// For a while the client may fail records together with those that it gives up.
+	for found := false; !found; {
+		err := sink.Write(t.Context(), events(50))
+		require.Error(t, err)
+		require.False(t, batcher.IsPermanent(err))
+		if p, ok := errors.AsType[*batcher.PartialError](err); ok {
+			for i, err := range p.Errs {
+				require.Equal(t, i == 3, batcher.IsPermanent(err), "item %d: %v", i, err)
+			}
+			found = len(p.Errs) == 1 && p.Errs[3] != nil
+		}
+	}
 }
 
 // throughABatcher adds n events while disturb is at work, and checks that nothing is lost, doubled

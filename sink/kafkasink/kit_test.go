@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -65,16 +64,19 @@ func idOf(r *kgo.Record) string {
 // cluster is a Kafka in this process.
 type cluster struct {
 	*kfake.Cluster
+	*holder
 	t testing.TB
 }
 
 // startCluster starts brokers with one topic, which the caller closes.
 func startCluster(t testing.TB, brokers, partitions int, opts ...kfake.Opt) *cluster {
 	t.Helper()
-	opts = append([]kfake.Opt{kfake.NumBrokers(brokers), kfake.SeedTopics(int32(partitions), topic)}, opts...)
-	c, err := kfake.NewCluster(opts...)
+	h := new(holder)
+	c, err := kfake.NewCluster(append([]kfake.Opt{
+		kfake.NumBrokers(brokers), kfake.SeedTopics(int32(partitions), topic), kfake.ListenFn(h.listen),
+	}, opts...)...)
 	require.NoError(t, err)
-	return &cluster{c, t}
+	return &cluster{c, h, t}
 }
 
 // newCluster is startCluster for the duration of the test.
@@ -181,20 +183,6 @@ func sends(req kmsg.Request, p int32, ids []string) bool {
 		}
 	}
 	return false
-}
-
-// hang makes the brokers keep produce requests without an answer, connections open. began is
-// closed when the first one has come; resume lets all go on, and must be called.
-func (c *cluster) hang() (began <-chan struct{}, resume func()) {
-	came, goOn := make(chan struct{}), make(chan struct{})
-	var first, last sync.Once
-	c.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
-		c.KeepControl()
-		first.Do(func() { close(came) })
-		c.SleepControl(func() { <-goOn })
-		return nil, nil, false
-	})
-	return came, func() { last.Do(func() { close(goOn) }) }
 }
 
 // partial returns the errors of a PartialError.

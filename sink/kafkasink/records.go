@@ -25,12 +25,11 @@ type records struct {
 // unless the user has chosen that.
 func (s *Sink[T]) encode(items []T) *records {
 	rs := &records{slab: make([]kgo.Record, len(items)), good: make([]*kgo.Record, 0, len(items))}
-	topic, _ := s.client.OptValue(kgo.DefaultProduceTopic).(string)
 	own := copier{hint: int(s.size.Load())}
 	for i := range items {
 		r := &rs.slab[i]
 		err := s.record(items[i], r)
-		if err == nil && r.Topic == "" && topic == "" {
+		if err == nil && r.Topic == "" && !s.hasTopic {
 			err = errNoTopic
 		}
 		if err != nil {

@@ -15,10 +15,11 @@ import (
 
 // Sink writes items to Kafka. Its [Sink.Write] is the flush function of a batcher. Use [New].
 type Sink[T any] struct {
-	client *kgo.Client
-	record func(item T, r *kgo.Record) error
-	config config
-	gate   gate
+	client   *kgo.Client
+	record   func(item T, r *kgo.Record) error
+	config   config
+	hasTopic bool // the client has a default topic
+	gate     gate
 
 	size atomic.Int64 // bytes that the records of the last batch needed; a hint only
 }
@@ -60,6 +61,8 @@ func New[T any](
 	if all := errors.Join(faults...); all != nil {
 		return nil, fmt.Errorf("kafkasink: %w:\n%w", batcher.ErrConfig, all)
 	}
+	topic, _ := client.OptValue(kgo.DefaultProduceTopic).(string)
+	s.hasTopic = topic != ""
 	return s, nil
 }
 
