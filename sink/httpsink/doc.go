@@ -63,9 +63,9 @@
 // the producer, by which the server tells that it has it: the "create" of Elasticsearch, say. That
 // also serves after a restart of the program.
 //
-// The header has an effect on net/http as well: a request that has it is sent again, once, at once
-// and inside of one attempt, if a kept connection turns out to be closed. Without a key, such a
-// failure is returned, and left to the batcher's attempts.
+// The header has an effect on net/http as well: it may send a request that has it again, at once and
+// inside of one attempt, if a kept connection turns out to be closed. Without a key, such a failure
+// is returned, and left to the batcher's attempts.
 //
 // # Encoders
 //

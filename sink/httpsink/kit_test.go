@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -245,3 +247,9 @@ func ints(n int) []int {
 	}
 	return items
 }
+
+// discardLog returns a logger for servers whose complaints are part of the test.
+func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
+
+// quiet keeps the batcher from logging what the test asserts anyway.
+var quiet = batcher.WithLogger(slog.New(slog.DiscardHandler))

@@ -1,0 +1,54 @@
+//go:build !race
+
+package httpsink_test
+
+// Allocation budgets. They are exact without the race detector only, under which sync.Pool drops
+// objects at random.
+
+import (
+	"net/http"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-4c1eaf8a/batcher/sink/httpsink"
+)
+
+// sponge is a transport that reads the body and answers 200.
+type sponge struct{ buf [32 << 10]byte }
+
+func (s *sponge) RoundTrip(req *http.Request) (*http.Response, error) {
+	for {
+		if _, err := req.Body.Read(s.buf[:]); err != nil {
+			break
+		}
+	}
+	req.Body.Close()
+	return &http.Response{StatusCode: 200, Body: http.NoBody, Request: req}, nil
+}
+
+func TestAllocsOfAnItemAreZero(t *testing.T) {
+	appendInt := func(dst []byte, item int) ([]byte, error) { return strconv.AppendInt(dst, int64(item), 10), nil }
+	client := httpsink.WithClient(&http.Client{Transport: new(sponge)})
+	for name, opts := range map[string][]httpsink.Option{
+		"plain":         {client, httpsink.WithJSONEncoder(appendInt)},
+		"gzip":          {client, httpsink.WithJSONEncoder(appendInt), httpsink.WithGzip(1)},
+		"zstd":          {client, httpsink.WithJSONEncoder(appendInt), httpsink.WithZstd(1)},
+		"as it is":      {client, httpsink.WithEncoder("text/csv", appendInt), httpsink.WithFraming("", ",", "")},
+		"encoding/json": {client}, // which needs none for an int
+	} {
+		sink := open[int](t, "http://localhost/in?k=v", opts...)
+		allocs := func(n int) float64 {
+			batch := ints(n)
+			write := func() { require.NoError(t, sink.Write(t.Context(), batch)) }
+			write() // warm up
+			return testing.AllocsPerRun(50, write)
+		}
+		few, many := allocs(10), allocs(10_000)
+		assert.LessOrEqual(t, many, few+5, name) // a GC in between may empty the pools
+		assert.LessOrEqual(t, many, 45.0, name)
+		t.Logf("%s: %v allocations for 10 items, %v for 10 000", name, few, many)
+	}
+}
