@@ -1,0 +1,237 @@
+package batchertest_test
+
+// A store in memory and a correct sink for it, which the defects of conformance_test.go alter.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-4c1eaf8a/batcher"
+	"github.com/seed-4c1eaf8a/batcher/batchertest"
+)
+
+// record shares its memory with its copies.
+type record struct{ id []byte }
+
+func recordNo(i int) record    { return record{fmt.Appendf(nil, "record %d", i)} }
+func badRecordNo(i int) record { return record{fmt.Appendf(nil, "bad %d", i)} }
+func (r record) key() string   { return string(r.id) }
+func (r record) bad() bool     { return strings.HasPrefix(string(r.id), "bad") }
+func (r record) spoil()        { copy(r.id, "spoiled!!!!") }
+func (r record) keyOrErr() (string, error) {
+	if r.bad() {
+		return "", fmt.Errorf("memory: cannot encode %q", r.id)
+	}
+	return r.key(), nil
+}
+
+// store is the target. It knows its keys again, so it is idempotent.
+type store struct {
+	mu    sync.Mutex // guards the fields below
+	keys  []string
+	known map[string]bool
+	hung  chan struct{} // closed by resume; nil while it answers
+
+	quit chan struct{} // closed at the end of a test, for goroutines that would never end
+}
+
+func newStore() *store { return &store{known: make(map[string]bool), quit: make(chan struct{})} }
+
+// put stores the keys that are new.
+func (s *store) put(ctx context.Context, keys ...string) error {
+	if err := s.answer(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range keys {
+		if !s.known[key] {
+			s.known[key] = true
+			s.keys = append(s.keys, key)
+		}
+	}
+	return nil
+}
+
+// answer waits while the store hangs.
+func (s *store) answer(ctx context.Context) error {
+	s.mu.Lock()
+	hung := s.hung
+	s.mu.Unlock()
+	if hung == nil {
+		return nil
+	}
+	select {
+	case <-hung:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("memory: %w", context.Cause(ctx))
+	}
+}
+
+// force stores the keys whatever is known and whether the store answers.
+func (s *store) force(keys ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys = append(s.keys, keys...)
+}
+
+func (s *store) hang(testing.TB) func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hung := make(chan struct{})
+	s.hung = hung
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		close(hung)
+		s.hung = nil
+	}
+}
+
+func (s *store) stored(testing.TB) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.keys...)
+}
+
+// write is the correct sink.
+func (s *store) write(ctx context.Context, batch []record) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("memory: %w", context.Cause(ctx))
+	}
+	keys, bad := encoded(batch)
+	if len(keys) > 0 {
+		if err := s.put(ctx, keys...); err != nil {
+			return err
+		}
+	}
+	return partial(bad)
+}
+
+// encoded returns the keys of the good records, and the errors of the bad ones.
+func encoded(batch []record) (keys []string, bad map[int]error) {
+	bad = make(map[int]error)
+	for i, r := range batch {
+		key, err := r.keyOrErr()
+		if err != nil {
+			bad[i] = batcher.Permanent(err)
+			continue
+		}
+		keys = append(keys, key)
+	}
+	return keys, bad
+}
+
+// partial returns nil if nothing is bad.
+func partial(bad map[int]error) error {
+	if len(bad) == 0 {
+		return nil
+	}
+	return &batcher.PartialError{Errs: bad}
+}
+
+const password = "hunter2"
+
+var errStore = errors.New("memory: the store says no")
+
+// classify is what the correct sink makes of the store's answers.
+func classify(answer string) error {
+	switch answer {
+	case "bad row":
+		return &batcher.PartialError{Errs: map[int]error{1: batcher.Permanent(errStore)}}
+	case "too large":
+		return batcher.TooLarge(errStore)
+	case "no such table":
+		return batcher.Permanent(errStore)
+	case "busy":
+		return batcher.RetryAfter(errStore, time.Second)
+	}
+	return errStore
+}
+
+// sinkTest describes a sink to the suite; store returns the one to be written to by the next write.
+func sinkTest(
+	store func() *store, write func(*store) batcher.FlushFunc[record], classify func(string) error,
+) batchertest.SinkTest[record] {
+	failure := func(answer string, want batchertest.Verdict) batchertest.Failure {
+		return batchertest.Failure{
+			Name: answer, Provoke: func(testing.TB) error { return classify(answer) }, Want: want,
+		}
+	}
+	return batchertest.SinkTest[record]{
+		Open: func(testing.TB) batchertest.Target[record] {
+			s := store()
+			return batchertest.Target[record]{
+				Write: write(s), Stored: s.stored, Hang: s.hang, Close: func() {},
+			}
+		},
+		Item:       recordNo,
+		Key:        record.key,
+		BadItem:    badRecordNo,
+		Spoil:      record.spoil,
+		Idempotent: true,
+		Ordered:    true,
+		Failures: []batchertest.Failure{
+			failure("bad row", batchertest.Partial), failure("too large", batchertest.TooLarge),
+			failure("no such table", batchertest.Permanent), failure("busy", batchertest.Throttled),
+			failure("reset", batchertest.Transient),
+		},
+		Secrets: []string{password},
+	}
+}
+
+// goodSink is the correct sink.
+func goodSink() batchertest.SinkTest[record] {
+	return sinkTest(newStore, func(s *store) batcher.FlushFunc[record] { return s.write }, classify)
+}
+
+// recorder is a testing.TB that notes what is reported, instead of failing.
+type recorder struct {
+	testing.TB
+	failed  bool
+	skipped bool
+	reports []string
+}
+
+func (r *recorder) Helper()                      {}
+func (r *recorder) Error(args ...any)            { r.note(fmt.Sprint(args...)) }
+func (r *recorder) Errorf(f string, args ...any) { r.note(fmt.Sprintf(f, args...)) }
+func (r *recorder) Failed() bool                 { return r.failed }
+func (r *recorder) note(report string) {
+	r.failed = true
+	r.reports = append(r.reports, report)
+}
+func (r *recorder) Fatal(args ...any) {
+	r.note(fmt.Sprint(args...))
+	runtime.Goexit()
+}
+func (r *recorder) Fatalf(f string, args ...any) {
+	r.note(fmt.Sprintf(f, args...))
+	runtime.Goexit()
+}
+func (r *recorder) Skip(...any) {
+	r.skipped = true
+	runtime.Goexit()
+}
+
+// recorded runs check and returns what it reports.
+func recorded(t testing.TB, check func(testing.TB)) *recorder {
+	r := &recorder{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		check(r)
+	}()
+	<-done
+	return r
+}
