@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +21,8 @@ import (
 
 // store is a server that takes each idempotency key once, and hangs on command.
 type store struct {
+	byID bool // takes each item once, too
+
 	mu    sync.Mutex
 	known map[string]bool
 	items []string
@@ -32,8 +35,7 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	hang := s.hang
 	s.mu.Unlock()
 	if hang != nil {
-		<-hang
-		return
+		<-hang // and then it stores, whether or not the client is still there
 	}
 	body, zipErr := decompressed(r.Header.Get("Content-Encoding"), raw)
 	if err != nil || zipErr != nil {
@@ -44,7 +46,11 @@ func (s *store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	if key := r.Header.Get("Idempotency-Key"); !s.known[key] {
 		s.known[key] = true
-		s.items = append(s.items, strings.Fields(body)...)
+		for _, item := range strings.Fields(body) {
+			if !s.byID || !slices.Contains(s.items, item) {
+				s.items = append(s.items, item)
+			}
+		}
 	}
 }
 
@@ -55,8 +61,8 @@ func (s *store) setHang(hang chan struct{}) {
 }
 
 // target opens a store, and a sink that writes to it.
-func target(t testing.TB, opts ...httpsink.Option) batchertest.Target[int] {
-	s := &store{known: make(map[string]bool)}
+func target(t testing.TB, byID bool, opts ...httpsink.Option) batchertest.Target[int] {
+	s := &store{byID: byID, known: make(map[string]bool)}
 	server := httptest.NewServer(s)
 	sink, err := httpsink.New[int](server.URL, opts...)
 	require.NoError(t, err)
@@ -90,22 +96,32 @@ func appendAny(dst []byte, item int) ([]byte, error) {
 }
 
 func TestConformance(t *testing.T) {
-	encoder := httpsink.WithJSONEncoder(appendAny)
-	for name, opts := range map[string][]httpsink.Option{
-		"plain": {encoder},
-		"gzip":  {encoder, httpsink.WithGzip(1)},
-		"zstd":  {encoder, httpsink.WithZstd(1)},
+	const secret = "Bearer s3cret"
+	common := []httpsink.Option{httpsink.WithJSONEncoder(appendAny), httpsink.WithHeader("Authorization", secret)}
+	for name, c := range map[string]struct {
+		byID  bool
+		extra []httpsink.Option
+	}{
+		"plain": {},
+		"gzip":  {extra: []httpsink.Option{httpsink.WithGzip(1)}},
+		"zstd":  {extra: []httpsink.Option{httpsink.WithZstd(1)}},
+		"by id": {byID: true}, // of the item: a Write outside of a batcher has a key of its own
 	} {
+		opts := slices.Concat(common, c.extra)
 		t.Run(name, func(t *testing.T) {
-			batchertest.TestSink(t, batchertest.SinkTest[int]{
-				Open:       func(t testing.TB) batchertest.Target[int] { return target(t, opts...) },
+			suite := batchertest.SinkTest[int]{
+				Open:       func(t testing.TB) batchertest.Target[int] { return target(t, c.byID, opts...) },
 				Item:       func(i int) int { return i },
 				Key:        strconv.Itoa,
 				BadItem:    func(i int) int { return -1 - i },
-				Idempotent: false, // a Write outside of a batcher has a key of its own
+				Idempotent: c.byID,
 				Ordered:    true,
-				Failures:   failures,
-			})
+				Secrets:    []string{secret, "s3cret"},
+			}
+			if name == "plain" { // they do not depend on the body
+				suite.Failures = failures
+			}
+			batchertest.TestSink(t, suite)
 		})
 	}
 }
@@ -113,13 +129,14 @@ func TestConformance(t *testing.T) {
 // provoke returns what Write says to a server that answers so.
 func provoke(code int, header ...string) func(testing.TB) error {
 	return func(t testing.TB) error {
-		_, url := record(t, func(w http.ResponseWriter, _ *request, _ int) {
+		_, url := record(t, func(w http.ResponseWriter, r *request, _ int) {
 			for i := 0; i+1 < len(header); i += 2 {
 				w.Header().Set(header[i], header[i+1])
 			}
-			w.WriteHeader(code)
+			http.Error(w, r.Header.Get("Authorization"), code)
 		})
-		return open[int](t, url).Write(t.Context(), []int{1, 2})
+		sink := open[int](t, url, httpsink.WithHeader("Authorization", "Bearer s3cret"))
+		return sink.Write(t.Context(), []int{1, 2})
 	}
 }
 

@@ -90,6 +90,10 @@
 // no timeout: the context of the attempt bounds it, see [batcher.WithFlushTimeout]. TLS, proxies, unix
 // sockets and limits are a matter of [WithClient].
 //
+// A server that refuses a large body may close the connection so fast that its 413 is lost, and all
+// that is left is a failure of the connection, which is not marked. Where that happens, the header
+// "Expect: 100-continue" holds the body back until the server asks for it, or for a second.
+//
 // # Redirects
 //
 // 307 and 308 are followed, up to ten of them, with the batch. 301, 302 and 303 are not, since

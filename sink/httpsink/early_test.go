@@ -110,7 +110,7 @@ func TestABodyGoesBackToThePoolWhenNobodyReadsItAnyMore(t *testing.T) {
 			var written atomic.Int64
 			for w := range byte(4) {
 				writers.Go(func() {
-					for i := range 4 {
+					for i := range 3 {
 						batch := bytes.Repeat([]byte{'a' + w}, 1000-100*(i%3)) // 8 MB: more than sockets hold
 						if sink.Write(t.Context(), batch) == nil {
 							written.Add(1)
@@ -172,14 +172,35 @@ func TestAContextThatEndsInMidBodyLeavesTheBodyToNetHTTP(t *testing.T) {
 }
 
 func TestF49_A2xxBeforeTheItemsWereReadIsNotBelieved(t *testing.T) {
-	url := conversation(t, func(conn net.Conn, r *bufio.Reader) {
+	judged := make(chan struct{})
+	url := conversation(t, func(conn net.Conn, _ *bufio.Reader) {
 		fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-		_, _ = io.Copy(io.Discard, r)
+		<-judged
 	})
 	sink := open[byte](t, url, letters)
-	err := sink.Write(withTimeout(t), bytes.Repeat([]byte{'a'}, 2<<10)) // 16 MiB: more than sockets hold
+	err := sink.Write(withTimeout(t), bytes.Repeat([]byte{'a'}, 4<<10)) // 32 MiB: more than sockets hold
+	close(judged)
 	assertTransient(t, err)
 	assert.ErrorContains(t, err, "answered 200 before it had read the items")
+}
+
+func TestABodyCanBeHeldBackUntilTheServerWantsIt(t *testing.T) {
+	refuse := true
+	var sent string
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if refuse {
+			w.WriteHeader(http.StatusRequestEntityTooLarge) // before reading, so without "100 Continue"
+			return
+		}
+		body, err := io.ReadAll(r.Body)
+		assert.NoError(t, err)
+		sent = string(body)
+	})
+	sink := open[int](t, url, numbers, httpsink.WithHeader("Expect", "100-continue"))
+	assert.Equal(t, "too large", verdict(sink.Write(withTimeout(t), []int{1})))
+	refuse = false
+	require.NoError(t, sink.Write(withTimeout(t), []int{2}))
+	assert.Equal(t, "2\n", sent)
 }
 
 // The bodies of redirects and of attempts that net/http makes again come from GetBody.
