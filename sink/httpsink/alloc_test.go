@@ -6,8 +6,10 @@ package httpsink_test
 // objects at random.
 
 import (
+	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -27,6 +29,34 @@ func (s *sponge) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	req.Body.Close()
 	return &http.Response{StatusCode: 200, Body: http.NoBody, Request: req}, nil
+}
+
+// chatty is a transport that answers with a long body.
+type chatty struct{ text string }
+
+func (c *chatty) RoundTrip(req *http.Request) (*http.Response, error) {
+	_, err := io.Copy(io.Discard, req.Body)
+	req.Body.Close()
+	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(c.text))}, err
+}
+
+func TestAllocsOfResultsDoNotGrowWithTheAnswer(t *testing.T) {
+	for name, faulty := range map[string]bool{"read": false, "too long": true} {
+		allocs := func(length int) float64 {
+			max := length
+			if faulty {
+				max--
+			}
+			client := httpsink.WithClient(&http.Client{Transport: &chatty{strings.Repeat("x", length)}})
+			sink := open[int](t, "http://localhost", client, httpsink.WithMaxResponse(max),
+				httpsink.WithResults(func(*httpsink.Response, int) error { return nil }))
+			batch := ints(1)
+			write := func() { assert.Equal(t, faulty, sink.Write(t.Context(), batch) != nil) }
+			write() // warm up
+			return testing.AllocsPerRun(50, write)
+		}
+		assert.LessOrEqual(t, allocs(1<<20), allocs(100)+5, name)
+	}
 }
 
 func TestAllocsOfAnItemAreZero(t *testing.T) {

@@ -1,13 +1,18 @@
 package httpsink
 
 // Answers: reading them, within bounds, and what a status means.
+//
+// The status line is the verdict. What follows is read for three reasons: to use the connection
+// again, for an excerpt in the error, and for the results of each item. The first two are not
+// worth a wait, so a server that hangs there costs a second and not the whole attempt; the third is
+// what the attempt is for, so its context is the bound.
 
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"time"
 
@@ -40,16 +45,20 @@ func (a *answer) what() string {
 	return last.Method + " " + redacted(last.URL)
 }
 
-// inGrace runs read, and ends the request if that takes too long.
+// inGrace runs read on the body, and ends the request if that takes too long. Ending the request is
+// the one way to stop a Read that holds for every transport: closing the body beside it is not.
 func (a *answer) inGrace(read func(r io.Reader)) {
 	timer := time.AfterFunc(graceTime, a.cancel)
 	defer timer.Stop()
 	read(io.LimitReader(a.Body, graceBytes+1))
 }
 
+// drain reads to the end, or as far as it goes: an error is no news after the verdict.
 func drain(r io.Reader) { _, _ = io.Copy(io.Discard, r) }
 
 // acceptance returns what has become of the n items of a request that was answered with 2xx.
+// Without a function that reads results, all were written: that the rest of the answer breaks off
+// takes nothing back.
 func (s *Sink[T]) acceptance(ctx context.Context, a answer, n int) error {
 	if s.results == nil {
 		a.inGrace(drain)
@@ -72,26 +81,20 @@ func (s *Sink[T]) acceptance(ctx context.Context, a answer, n int) error {
 	return fmt.Errorf("httpsink: %s: %w", a.what(), err)
 }
 
-// readAll reads the body into b, if it has max bytes at most.
+// readAll reads the body into b, if it has max bytes at most. It reads to the end of the stream, and
+// not only to the last byte: otherwise the connection could not be used again.
 func (a *answer) readAll(b *body, max int) error {
+	limit := min(int64(max), math.MaxInt64-1)
 	buf := bytes.NewBuffer(b.data[:0])
-	n, err := buf.ReadFrom(io.LimitReader(a.Body, int64(max)))
+	n, err := buf.ReadFrom(io.LimitReader(a.Body, limit+1))
 	b.data = buf.Bytes()
-	if err != nil || n < int64(max) {
-		return err
-	}
-	var one [1]byte
-	switch more, err := io.ReadFull(a.Body, one[:]); {
-	case more > 0:
+	if err == nil && n > limit {
 		return fmt.Errorf("the answer is longer than WithMaxResponse(%d) allows", max)
-	case errors.Is(err, io.EOF):
-		return nil
-	default:
-		return err
 	}
+	return err
 }
 
-// refusal returns the error for a status that is not 2xx.
+// refusal returns the error for a status that is not 2xx, with as much of the body as came in time.
 func (s *Sink[T]) refusal(a answer) error {
 	var raw []byte
 	a.inGrace(func(r io.Reader) {
@@ -118,7 +121,9 @@ func newClassifier() classifier {
 	}}
 }
 
-// mark marks err, the error for resp, which is not 2xx.
+// mark marks err, the error for resp, which is not 2xx. Statuses that there are not, from 600 on or
+// below 200, count as a server's failure. A Retry-After beside 413 is not heeded: the batch is
+// split, and the halves are another matter.
 func (c classifier) mark(err error, resp *http.Response) error {
 	status := resp.StatusCode
 	switch {

@@ -12,7 +12,8 @@ import (
 // body is a buffer with the bytes of a request or an answer.
 type body struct{ data []byte }
 
-// take appends added, which may have been written into the free capacity of b.data already.
+// take appends added, which may have been written into the free capacity of b.data already: then
+// only the length changes. Anything else is copied, from wherever it is.
 func (b *body) take(added []byte) {
 	n := len(b.data)
 	if free := b.data[n:cap(b.data)]; len(added) > 0 && len(free) > 0 && &added[0] == &free[0] {
@@ -40,7 +41,8 @@ func (p *bodyPool) get() *body {
 	return new(body)
 }
 
-// put takes ownership of b, and keeps it unless it is far larger than what is usual now.
+// put takes ownership of b, and keeps it unless it is far larger than what is usual now. Four times
+// leaves room for the growth of append, which may double a buffer, and for batches of unequal size.
 func (p *bodyPool) put(b *body) {
 	p.note(len(b.data))
 	if size := cap(b.data); size <= smallBody || int64(size) <= 4*p.usual.Load() {

@@ -75,10 +75,9 @@ func TestF37_TheBufferOfALargeBatchIsLetGo(t *testing.T) {
 		b.data = append(b.data, make([]byte, 1000)...)
 		pool.put(b)
 	}
-	runtime.GC()
-	runtime.GC()
-	assert.Nil(t, gone.Value())
 	assert.LessOrEqual(t, cap(pool.get().data), smallBody)
+	runtime.GC() // one is not enough to empty a pool
+	assert.Nil(t, gone.Value())
 }
 
 func TestBuffersOfTheUsualSizeAreKept(t *testing.T) {

@@ -22,7 +22,8 @@ const (
 )
 
 // newTransport returns the transport of a client of the sink's own. It keeps what the program has
-// made of http.DefaultTransport, its proxies for instance.
+// made of http.DefaultTransport, its proxies for instance. It is not that one itself: Close is to
+// close the sink's connections and no others.
 func newTransport() *http.Transport {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if ok {
@@ -35,10 +36,10 @@ func newTransport() *http.Transport {
 	return t
 }
 
-// guardRedirects returns a copy of client that follows a redirect only if the batch goes with it: net/http
-// turns a POST that is answered by 301, 302 or 303 into a GET without a body, whose 200 would
-// pass for a batch written. What it does not follow is an answer like others. It also does not
-// leave https, and leaves behind at the host what was meant for it.
+// guardRedirects returns a copy of client that follows a redirect only if the batch goes with it:
+// net/http turns a POST that is answered by 301, 302 or 303 into a GET without a body, whose 200
+// would pass for a batch written. What it does not follow is an answer like others. It also does
+// not leave https, and leaves behind at the host what was meant for it.
 func guardRedirects(client *http.Client, keyHeader string) *http.Client {
 	guarded := *client
 	theirs := client.CheckRedirect
@@ -65,7 +66,9 @@ func batchFollows(req, last *http.Request) bool {
 
 func leavesTLS(from, to *url.URL) bool { return from.Scheme == "https" && to.Scheme != "https" }
 
-// strip removes the headers that may be secret: all but those that the batch needs.
+// strip removes the headers that may be secret: all but those that the batch needs. net/http does
+// so with Authorization and cookies, but an X-Api-Key looks like any header, and the Referer that
+// it sets repeats the query. A list of what is allowed errs to the safe side.
 func strip(h http.Header, keyHeader string) {
 	for name := range h {
 		if name != canonical(keyHeader) && !slices.Contains(harmlessHeaders, name) {

@@ -1,6 +1,8 @@
 package httpsink
 
-// Compression of bodies.
+// Compression of bodies. The encoders of klauspost/compress are pure Go, and about three times as
+// fast as the standard library's gzip; zstd is not in the standard library at all. What they
+// allocate, hundreds of KB, is why they are pooled, as part of a desk.
 
 import (
 	"io"

@@ -28,21 +28,21 @@
 //   - 413 is marked with [batcher.TooLarge], so the batch is split in two.
 //   - Other 4xx, and 3xx that are not followed, are marked with [batcher.Permanent]: the same
 //     items would meet the same again. [WithTransient] makes exceptions.
-//   - Failures of the connection, answers that are no HTTP, and a 2xx that comes before the server can
-//     have read the items, are not marked. So are faults of a TLS certificate: they depend on the
-//     machines, not on the items, and are gone when the certificate is renewed.
-//   - If the context ended, its cause and its Err are found by [errors.Is]; no mark. A batch for which it
-//     had ended before was not sent.
+//   - Failures of the connection, answers that are no HTTP, and a 2xx that comes before the server
+//     can have read the items, are not marked. So are faults of a TLS certificate: they depend on
+//     the machines, not on the items, and are gone when the certificate is renewed.
+//   - If the context ended, its cause and its Err are found by [errors.Is]; no mark. A batch for
+//     which it had ended before was not sent.
 //
 // One item that cannot be encoded does not fail the batch: the others are sent, and if they were
 // written, Write returns a [*batcher.PartialError] with a Permanent error for the bad one. If they
 // were not, Write returns why, for the batch as a whole; the bad one is found again at the next
 // attempt.
 //
-// Errors show the URL without user info and the values of its query, and the beginning of the answer in
-// printable characters. The values of the headers that were sent are blotted out of that, as are
-// the user info and the query. The path is shown: it is no place for a secret. What the function
-// of WithResults or WithRequest returns is shown as it is.
+// Errors show the URL without user info and the values of its query, and the beginning of the
+// answer in printable characters. The values of the headers that were sent are blotted out of that,
+// as are the user info and the query. The path is shown: it is no place for a secret. What the
+// function of WithResults or WithRequest returns is shown as it is.
 //
 // # Idempotency
 //
@@ -53,19 +53,19 @@
 // the halves of a split batch included. Items that cannot be encoded do not change it. When some
 // items of a batch were written and others were not, the rest is a new request with a new key.
 //
-// Keys are made of a random number of the sink, and of what [batcher.InfoFrom] says: the name of the
-// batcher, and the number and times of the batch. If several batchers write to one sink, give them
-// different names ([batcher.WithName]): otherwise only the nanoseconds at which their batches were
-// opened and sealed tell two batches of the same number apart. A Write outside of a batcher
+// Keys are made of a random number of the sink, and of what [batcher.InfoFrom] says: the name of
+// the batcher, and the number and times of the batch. If several batchers write to one sink, give
+// them different names ([batcher.WithName]): otherwise only the nanoseconds at which their batches
+// were opened and sealed tell two batches of the same number apart. A Write outside of a batcher
 // has a fresh key each time.
 //
 // Servers that do not know the header ignore it. The alternative is an id in each item, given by
 // the producer, by which the server tells that it has it: the "create" of Elasticsearch, say. That
 // also serves after a restart of the program.
 //
-// The header has an effect on net/http as well: it may send a request that has it again, at once and
-// inside of one attempt, if a kept connection turns out to be closed. Without a key, such a failure
-// is returned, and left to the batcher's attempts.
+// The header has an effect on net/http as well: it may send a request that has it again, at once
+// and inside of one attempt, if a kept connection turns out to be closed. Without a key, such a
+// failure is returned, and left to the batcher's attempts.
 //
 // # Encoders
 //
@@ -85,10 +85,10 @@
 //
 // # Connections
 //
-// Answers are read to their end, up to 64 KiB and one second, so that connections are used again. The
-// sink's own client keeps as many as there are workers, speaks HTTP/2 where the server does, and has
-// no timeout: the context of the attempt bounds it, see [batcher.WithFlushTimeout]. TLS, proxies, unix
-// sockets and limits are a matter of [WithClient].
+// Answers are read to their end, up to 64 KiB and one second, so that connections are used again.
+// The sink's own client keeps as many as there are workers, speaks HTTP/2 where the server does,
+// and has no timeout: the context of the attempt bounds it, see [batcher.WithFlushTimeout]. TLS,
+// proxies, unix sockets and limits are a matter of [WithClient].
 //
 // A server that refuses a large body may close the connection so fast that its 413 is lost, and all
 // that is left is a failure of the connection, which is not marked. Where that happens, the header

@@ -1,6 +1,8 @@
 package httpsink
 
-// Encoding: from a batch to the bytes of a body.
+// Encoding: from a batch to the bytes of a body. An item is encoded into plain, behind those before
+// it; with a compression, plain is handed over whenever there is a good piece of it, so that it
+// stays small and in the cache. What fails is cut off again, so the others are not affected.
 
 import (
 	"bytes"
@@ -26,7 +28,7 @@ type encoding[T any] struct {
 	item        func(dst []byte, item T) ([]byte, error) // nil: encoding/json
 	framing     framing
 	contentType string
-	json        bool // items are JSON values
+	json        bool // items are JSON values, so a line feed at the end is no part of one
 	lines       bool // an item must not have a line feed in it
 	compression compression
 
@@ -58,7 +60,9 @@ func newEncoding[T any](c *config) (enc encoding[T], faults []error) {
 	return enc, faults
 }
 
-// desk is what one encoding run works with. It is put away between runs, without a body.
+// desk is what one encoding run works with. It is put away between runs, without a body. It is one
+// object, because its parts point at one another, and so that a run takes one from a pool and not
+// three.
 type desk struct {
 	body *body // the result
 
@@ -76,7 +80,8 @@ func (d *desk) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// zipped is the end of the desk that the compression writes to.
+// zipped is the end of the desk that the compression writes to. It leads to the desk and not to
+// the body, so that a compressor that is put away holds no body.
 type zipped struct{ d *desk }
 
 func (z zipped) Write(p []byte) (int, error) {
@@ -190,7 +195,8 @@ func (d *desk) finish() error {
 }
 
 // add appends an item, with a separator before it if it is not the first. If it returns an error,
-// nothing was appended.
+// nothing was appended: the separator and what the encoder has left behind are cut off. That
+// works with a compression too, which is fed between items only.
 func (enc *encoding[T]) add(d *desk, item *T, first bool) error {
 	before := len(d.plain.data)
 	if !first {
@@ -213,6 +219,10 @@ const roomForItem = 512
 
 // appendItem appends the bytes of an item. The pointer is for encoding/json, which would otherwise
 // allocate a copy of each.
+//
+// An encoder of the user's gets the free capacity only, as an empty slice, and never the bytes
+// before it. So it cannot spoil them by a slip, and what it returns may be a slice of its own as
+// well.
 func (enc *encoding[T]) appendItem(d *desk, item *T) error {
 	if enc.item == nil {
 		return d.json.Encode(item)
@@ -232,7 +242,9 @@ var (
 	errLineFeed = errors.New("the encoder appended a line feed, which ends an item of NDJSON")
 )
 
-// check looks at the item that begins at from, and cuts the line feed at its end.
+// check looks at the item that begins at from, and cuts the line feed at its end. It does not
+// parse: that would cost more than the encoding. It looks for what would go unnoticed, an item that
+// is not sent at all, and for what would harm the others, a line that ends early.
 func (enc *encoding[T]) check(b *body, from int) error {
 	item := b.data[from:]
 	if enc.json {

@@ -1,6 +1,10 @@
 package httpsink
 
 // Errors, and what must not be in them.
+//
+// Errors are logged, and logs are read by more people than may know a token. Servers and proxies do
+// repeat what they were sent: in pages that show the request, in messages on a token that is not
+// valid. So whatever comes from outside passes through here. The price is paid for failures only.
 
 import (
 	"context"
@@ -86,10 +90,11 @@ func secretsOf(u *url.URL) (found secrets) {
 }
 
 // secretsOf returns what must not appear in an error about req: what the URLs and its headers hold.
+// It looks at the request as it was sent, so it also finds what the hook has put there.
 func (s *Sink[T]) secretsOf(req *http.Request) secrets {
 	found := slices.Concat(s.secrets, secretsOf(req.URL))
 	for name, values := range req.Header {
-		if slices.Contains(harmlessHeaders, name) {
+		if slices.Contains(harmlessHeaders, name) || s.keys != nil && name == canonical(s.keys.header) {
 			continue
 		}
 		for _, value := range values {
@@ -136,7 +141,8 @@ func (s secrets) spelled() secrets {
 	return slices.Compact(all)
 }
 
-// blotOut replaces the secrets in text.
+// blotOut replaces the secrets in text. A Replacer prefers the one that comes first, so the
+// longest.
 func (s secrets) blotOut(text string) string {
 	pairs := make([]string, 0, 2*len(s))
 	for _, secret := range s {
@@ -182,7 +188,8 @@ func (s secrets) excerpt(raw []byte, more bool) string {
 	return text[:end] + "…"
 }
 
-// cutTail cuts off the beginning of a secret whose end was not read.
+// cutTail cuts off the beginning of a secret whose end was not read. The longest one is looked for,
+// since a secret may begin inside of another.
 func (s secrets) cutTail(text string) string {
 	for n := len(text); n > 0; n-- {
 		tail := text[len(text)-min(n, len(text)):]

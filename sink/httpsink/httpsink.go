@@ -29,9 +29,9 @@ type Sink[T any] struct {
 	closed atomic.Bool
 }
 
-// New returns a sink that writes to url, which needs the scheme http or https and a host. A user and
-// password in it are sent as basic authentication, and never shown. Nothing is sent and no goroutine
-// is started.
+// New returns a sink that writes to url, which needs the scheme http or https and a host. A user
+// and password in it are sent as basic authentication, and never shown. Nothing is sent and no
+// goroutine is started.
 //
 // All faults of the URL and the options come in one error that wraps [batcher.ErrConfig].
 func New[T any](url string, opts ...Option) (*Sink[T], error) {
@@ -73,8 +73,8 @@ func New[T any](url string, opts ...Option) (*Sink[T], error) {
 // Errors and their marks are those of the package documentation, "What an error means":
 //   - a [*StatusError] for a status that is not 2xx;
 //   - an error that wraps the cause of ctx if that ended: the server may have taken the batch;
-//   - a [*batcher.PartialError] if only some of the items failed, because they could not be encoded,
-//     or because the function of WithResults says so;
+//   - a [*batcher.PartialError] if only some of the items failed, because they could not be
+//     encoded, or because the function of WithResults says so;
 //   - anything else is a failure of the connection, or an answer that makes no sense.
 //
 // A panic of a function of the user's passes through, and leaves the sink as it was.

@@ -24,8 +24,8 @@ func newKeys(header string) *keys {
 	return k
 }
 
-// next returns the key for the piece of a batch whose flush ctx belongs to: the same for all attempts
-// at it. Outside of a flush, it is a fresh one each time.
+// next returns the key for the piece of a batch whose flush ctx belongs to: the same for all
+// attempts at it. Outside of a flush, it is a fresh one each time.
 //
 // Nothing of the items is in it: two batches with the same content must both be written, and
 // an encoder may order the keys of a map differently the next time. What makes it

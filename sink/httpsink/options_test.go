@@ -3,6 +3,7 @@ package httpsink_test
 // What New refuses.
 
 import (
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -105,7 +106,7 @@ func TestGoodOptionsAreTaken(t *testing.T) {
 	_, err := httpsink.New[int]("http://localhost",
 		httpsink.WithGzip(-1), httpsink.WithMethod("PATCH"), httpsink.WithHeader("A", ""), httpsink.WithHeader("B", "\té"),
 		httpsink.WithClient(http.DefaultClient), httpsink.WithIdempotencyKey(""), httpsink.WithHeader("Idempotency-Key", "fixed"),
-		httpsink.WithTransient(), httpsink.WithMaxResponse(1),
+		httpsink.WithTransient(), httpsink.WithMaxResponse(math.MaxInt),
 	)
 	assert.NoError(t, err)
 	http.DefaultClient.CloseIdleConnections()

@@ -113,7 +113,7 @@ func TestAtTheSameHostHeadersAreKept(t *testing.T) {
 
 func TestARedirectDoesNotLeaveTLS(t *testing.T) {
 	rec, plainURL := record(t, nil)
-	server := httptest.NewTLSServer(http.RedirectHandler(plainURL, 307))
+	server := httptest.NewTLSServer(http.RedirectHandler(plainURL, http.StatusTemporaryRedirect))
 	defer server.Close()
 	err := open[int](t, server.URL, httpsink.WithClient(server.Client())).Write(t.Context(), []int{1})
 	assert.Equal(t, "permanent", verdict(err))

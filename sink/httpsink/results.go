@@ -10,7 +10,8 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-// Response is an answer with a 2xx status, for the function of [WithResults], which must not keep it.
+// Response is an answer with a 2xx status, for the function of [WithResults], which must not keep
+// it.
 type Response struct {
 	// Status is the status code, from 200 to 299.
 	Status int
@@ -61,7 +62,8 @@ func usable(partial *batcher.PartialError, n int) bool {
 }
 
 // merge returns errs, which go by the index among the items sent, together with those of the items
-// that were not, by the index in the batch.
+// that were not, by the index in the batch. It counts along instead of keeping a table of indexes,
+// which nearly no batch would need.
 func (e *encoded) merge(errs map[int]error) map[int]error {
 	all := make(map[int]error, len(errs)+len(e.bad))
 	sent := 0

@@ -5,6 +5,7 @@ package httpsink_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -73,6 +74,14 @@ func TestResultsAreMappedBackToTheBatch(t *testing.T) {
 	}
 }
 
+func TestAnErrorOfTheResultsNamesWhoHasAnswered(t *testing.T) {
+	_, url := record(t, redirect(307, "/there?key=s3cret"))
+	results := httpsink.WithResults(func(*httpsink.Response, int) error { return errDown })
+	err := open[int](t, url+"/", results).Write(t.Context(), []int{1})
+	assert.EqualError(t, err, "httpsink: POST "+url+"/there?key=***: down")
+	assert.ErrorIs(t, err, errDown)
+}
+
 func TestMarksAroundThePartialErrorAreKept(t *testing.T) {
 	_, url := record(t, nil)
 	var results error
@@ -89,6 +98,11 @@ func TestMarksAroundThePartialErrorAreKept(t *testing.T) {
 }
 
 func TestTheBodyOfTheResultsIsBounded(t *testing.T) {
+	_, url := record(t, status(200, "xx"))
+	err := open[int](t, url, httpsink.WithMaxResponse(math.MaxInt), httpsink.WithResults(
+		func(resp *httpsink.Response, _ int) error { return errors.New(string(resp.Body)) },
+	)).Write(t.Context(), []int{1})
+	assert.ErrorContains(t, err, "xx")
 	for length, ok := range map[int]bool{9: true, 10: true, 11: false, 1000: false} {
 		_, url := record(t, status(200, strings.Repeat("x", length)))
 		got := -1

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// retryAfter returns how long the server asks to wait, never a negative time, and false if it does not
-// say, or says something else. A date is measured against the answer's own Date, since the two
+// retryAfter returns how long the server asks to wait, never a negative time, and false if it does
+// not say, or says something else. A date is measured against the answer's own Date, since the two
 // clocks may differ, or against now if there is none.
 func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	value := strings.TrimSpace(h.Get("Retry-After"))

@@ -46,6 +46,7 @@ func TestSecretsAreBlottedOutOfTheExcerpt(t *testing.T) {
 	}
 	assert.Contains(t, refused.Body, "***")
 	assert.Contains(t, refused.Body, "application/x-ndjson", "what is no secret stays legible")
+	assert.Regexp(t, `"Idempotency-Key":\["[0-9a-f-]{36}"\]`, refused.Body)
 	assert.Regexp(t, `^http://127\.0\.0\.1:\d+/in\?key=\*\*\*&\*\*\*$`, refused.URL)
 
 	bearer := open[int](t, url, httpsink.WithHeader("Authorization", "Bearer tokentoken"))

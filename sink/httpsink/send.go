@@ -1,6 +1,6 @@
 package httpsink
 
-// Sending: one request, and what net/http makes of it.
+// Sending: one request, and what net/http makes of it. What the server makes of it is in answer.go.
 
 import (
 	"context"
@@ -12,6 +12,10 @@ import (
 )
 
 // send makes one request with the body lent, which has n items, and judges the answer.
+//
+// The deferred calls matter in their order: the body of the answer is closed first, so that its
+// connection is idle if it was read to the end; then the attempt's context ends, which breaks what
+// was not; and last, after a Close of the sink, the idle connections are closed.
 func (s *Sink[T]) send(ctx context.Context, lent *loan, n int) error {
 	attempt, cancel := context.WithCancel(ctx)
 	defer s.leave()
@@ -23,7 +27,7 @@ func (s *Sink[T]) send(ctx context.Context, lent *loan, n int) error {
 		}
 		return err
 	}
-	ours := req.Body == lent.latest()
+	ours := req.Body == lent.latest() // else the hook has wrapped it, and knows what it does
 	resp, err := s.client.Do(req)
 	if err != nil {
 		return s.failure(ctx, req, resp, err)
@@ -33,27 +37,32 @@ func (s *Sink[T]) send(ctx context.Context, lent *loan, n int) error {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return s.refusal(a)
 	}
+	// A server that took all items has read them all, and then all of the body has passed through
+	// our reader, which comes before the sockets. So this is never wrong about an honest server,
+	// and it finds a proxy, say, that answers for a server without it.
 	if ours && !lent.consumed() {
 		return fmt.Errorf("httpsink: %s: answered %d before it had read the items", a.what(), resp.StatusCode)
 	}
 	return s.acceptance(ctx, a, n)
 }
 
-// leave closes the connection of a Write that Close did not wait for.
+// leave closes the connection of a Write that Close did not wait for: it was busy then, and has
+// been put with the idle ones since.
 func (s *Sink[T]) leave() {
 	if s.closed.Load() {
 		s.closeIdle()
 	}
 }
 
-// request returns a request with the body lent. If it returns an error, nothing of the body
-// is in use.
+// request returns a request with the body lent, by the template and the hook. If it returns an
+// error, nothing of the body is in use. After a panic of the hook a reader stays open, so the body
+// is left to the garbage collector.
 func (s *Sink[T]) request(ctx context.Context, lent *loan) (*http.Request, error) {
 	body, err := lent.open()
 	if err != nil {
 		return nil, err
 	}
-	req := s.template.Clone(ctx)
+	req := s.template.Clone(ctx) // deep: the hook may change the header and the URL
 	if s.keys != nil {
 		req.Header.Set(s.keys.header, s.keys.next(ctx))
 	}
@@ -80,14 +89,16 @@ func (s *Sink[T]) request(ctx context.Context, lent *loan) (*http.Request, error
 }
 
 // failure returns the error for a request that had no answer. resp is not nil if CheckRedirect has
-// refused to follow it.
+// refused to follow it; its body is closed already.
+//
+// Nothing here is Permanent. Even a certificate that is not valid, or a name that does not
+// resolve, is the machines' fault and not that of the items, which are better kept than given up.
 func (s *Sink[T]) failure(ctx context.Context, req *http.Request, resp *http.Response, err error) error {
 	var outer *url.Error
 	if errors.As(err, &outer) {
 		err = outer.Err // without the URL, which is not redacted there
 	}
-	secrets := s.secretsOf(req)
-	cause := secrets.hide(err)
+	cause := s.secretsOf(req).hide(err)
 	switch {
 	case ctx.Err() != nil:
 		return ended(ctx, "the batch may have been written")
@@ -98,6 +109,8 @@ func (s *Sink[T]) failure(ctx context.Context, req *http.Request, resp *http.Res
 }
 
 // ended returns the error for a ctx that has ended. Its cause and its Err are both found in it.
+// What net/http returned is left out: it says the same, or is a symptom of it, as a closed
+// connection.
 func ended(ctx context.Context, state string) error {
 	cause := context.Cause(ctx)
 	if err := ctx.Err(); !errors.Is(cause, err) {

@@ -26,7 +26,9 @@ func parseTarget(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// redacted returns u without what may be secret: user info, and the values of the query.
+// redacted returns u without what may be secret: user info, and the values of the query. The query
+// is taken apart by hand, since net/url drops the pairs that it does not understand, and sorts the
+// others.
 func redacted(u *url.URL) string {
 	shown := *u
 	shown.User = nil
