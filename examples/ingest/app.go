@@ -3,6 +3,7 @@ package main
 // One run of the program: what is prepared, what is run, what is looked at afterwards.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,11 +38,19 @@ func (a *app) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.startService(ctx)
-	if err == nil {
-		err = a.serve(ctx, s, source)
+	return errors.Join(a.runOn(ctx, source), cleanUp())
+}
+
+// runOn runs the service, here or in a process of its own.
+func (a *app) runOn(ctx context.Context, src source) error {
+	if a.cfg.split {
+		return a.driveChild(ctx, src)
 	}
-	return errors.Join(err, cleanUp())
+	s, err := a.startService(ctx)
+	if err != nil {
+		return err
+	}
+	return a.serve(ctx, s, src)
 }
 
 // source is where the events of the clients come from, if there are clients.
@@ -73,10 +82,15 @@ func (a *app) openSource() (source, error) {
 	return source{}, nil
 }
 
-// chooseDatabase makes a temporary place for the database if none is given. The
-// returned function removes it, unless somebody will want to look into it.
+// chooseDatabase makes a temporary place for the database if none is given, and chooses the file
+// for what cannot be stored in it. The returned function removes the place, unless somebody will
+// want to look into it.
 func (a *app) chooseDatabase() (cleanUp func() error, err error) {
 	cleanUp = func() error { return nil }
+	if a.cfg.postgres != "" {
+		a.cfg.rescueFile = cmp.Or(a.cfg.rescue, "ingest.rescued.ndjson")
+		return cleanUp, nil
+	}
 	if a.cfg.db == "" {
 		dir, err := os.MkdirTemp("", "ingest-")
 		if err != nil {
@@ -90,14 +104,35 @@ func (a *app) chooseDatabase() (cleanUp func() error, err error) {
 			return os.RemoveAll(dir)
 		}
 	}
-	a.cfg.rescueFile = a.cfg.db + ".rescued.ndjson"
+	a.cfg.rescueFile = cmp.Or(a.cfg.rescue, a.cfg.db+".rescued.ndjson")
 	return cleanUp, nil
 }
 
-func (a *app) startService(ctx context.Context) (*service, error) {
-	st, err := a.cfg.open(ctx, a.cfg.db)
+// openStore opens the database.
+func (a *app) openStore(ctx context.Context) (st store, err error) {
+	if a.cfg.postgres != "" {
+		st, err = a.cfg.openPostgres(ctx, a.cfg.postgres, a.cfg.mode, a.cfg.workers)
+	} else {
+		st, err = a.cfg.open(ctx, a.cfg.db)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open the database %s: %w", a.cfg.db, err)
+		return nil, fmt.Errorf("open the database %s: %w", a.databaseName(), err)
+	}
+	return st, nil
+}
+
+// databaseName says which database it is, without what is secret.
+func (a *app) databaseName() string {
+	if a.cfg.postgres != "" {
+		return postgresName(a.cfg.postgres)
+	}
+	return a.cfg.db
+}
+
+func (a *app) startService(ctx context.Context) (*service, error) {
+	st, err := a.openStore(ctx)
+	if err != nil {
+		return nil, err
 	}
 	s, err := newService(a.cfg, st, a.log)
 	if err == nil {
@@ -107,7 +142,7 @@ func (a *app) startService(ctx context.Context) (*service, error) {
 		return nil, errors.Join(err, st.Close())
 	}
 	s.start()
-	a.log.Info("listening", "url", s.url(), "database", a.cfg.db)
+	a.log.Info("listening", "url", s.url(), "database", a.databaseName())
 	return s, nil
 }
 
@@ -124,8 +159,15 @@ func (a *app) serve(ctx context.Context, s *service, src source) error {
 	}
 	ended := s.shutdown()
 	a.suspect = ended != nil
-	writeStats(a.stdout, s.batcher.Stats())
+	a.writeStats(s)
 	return errors.Join(err, ended)
+}
+
+// writeStats prints the batcher's counters, if it is used.
+func (a *app) writeStats(s *service) {
+	if a.cfg.mode == batched {
+		writeStats(a.stdout, s.batcher.Stats())
+	}
 }
 
 // driveAndVerify runs the clients, ends the service just as a signal would, and then
@@ -154,8 +196,16 @@ func (a *app) driveAndVerify(ctx context.Context, s *service, src source) error 
 	ending.Wait()
 	used = currentUsage().minus(used)
 
-	writeReport(a.stdout, d, s.recorder, took, used)
-	writeStats(a.stdout, s.batcher.Stats())
+	writeReport(a.stdout, d, took, costs{
+		used: used, whose: "(clients and server share this process)",
+		flush: s.recorder.flushTime.summary(), batch: s.recorder.batchSizes.summary(),
+	})
+	a.writeStats(s)
+	return a.conclude(ctx, d, src, before, ended)
+}
+
+// conclude verifies what there is to verify, once the service has ended.
+func (a *app) conclude(ctx context.Context, d *driver, src source, before map[string]int, ended error) error {
 	verified := a.verify(d, before)
 	a.suspect = ended != nil || verified != nil
 	return errors.Join(ended, verified, a.incomplete(ctx, d, src))
@@ -164,9 +214,9 @@ func (a *app) driveAndVerify(ctx context.Context, s *service, src source) error 
 // verify compares what the clients were told with what the database holds.
 func (a *app) verify(d *driver, before map[string]int) error {
 	ctx := context.Background() // a signal ends the load, not the verification
-	st, err := a.cfg.open(ctx, a.cfg.db)
+	st, err := a.openStore(ctx)
 	if err != nil {
-		return fmt.Errorf("verify: open the database: %w", err)
+		return fmt.Errorf("verify: %w", err)
 	}
 	after, err := tally(ctx, st)
 	if err = errors.Join(err, st.Close()); err != nil {

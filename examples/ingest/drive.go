@@ -8,10 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -30,7 +28,6 @@ type driver struct {
 	url      string
 	conns    int
 	maxTries int
-	client   *http.Client
 	ledger   *ledger
 	done     atomic.Int64 // requests with a final answer, or none
 
@@ -46,15 +43,6 @@ func newDriver(url string, conns, maxTries int) *driver {
 		url:      url,
 		conns:    conns,
 		maxTries: maxTries,
-		client: &http.Client{
-			Timeout: time.Minute,
-			Transport: &http.Transport{
-				MaxIdleConns:        conns,
-				MaxIdleConnsPerHost: conns,
-				MaxConnsPerHost:     conns,
-				DisableCompression:  true,
-			},
-		},
 		ledger:   newLedger(),
 		answered: [2]*histogram{newLatencies(), newLatencies()},
 		troubles: make(map[string]int),
@@ -84,12 +72,13 @@ func (d *driver) drive(ctx context.Context, source iter.Seq[request]) time.Durat
 		clients.Go(func() { d.serve(ctx, requests) })
 	}
 	clients.Wait()
-	d.client.CloseIdleConnections()
 	return time.Since(began)
 }
 
-// serve is one client.
+// serve is one client, with a connection of its own.
 func (d *driver) serve(ctx context.Context, requests <-chan request) {
+	c := newWire(d.url, time.Minute)
+	defer c.close()
 	for {
 		select {
 		case <-ctx.Done():
@@ -98,7 +87,7 @@ func (d *driver) serve(ctx context.Context, requests <-chan request) {
 			if !ok || ctx.Err() != nil { // a select with two ways open takes either
 				return
 			}
-			d.send(ctx, r)
+			d.send(ctx, c, r)
 			d.done.Add(1)
 		}
 	}
@@ -106,14 +95,14 @@ func (d *driver) serve(ctx context.Context, requests <-chan request) {
 
 // send sends one event until it has an answer other than 503, which means
 // that the event was not accepted.
-func (d *driver) send(ctx context.Context, r request) {
+func (d *driver) send(ctx context.Context, c *wire, r request) {
 	body, err := json.Marshal(r.event)
 	if err != nil { // strings cannot fail
 		d.trouble(err.Error())
 		return
 	}
 	for try := 1; ; try++ {
-		pause, again := d.post(r, body)
+		pause, again := d.post(c, r, body)
 		switch {
 		case !again:
 			return
@@ -130,20 +119,18 @@ func (d *driver) send(ctx context.Context, r request) {
 
 // post sends one event once and enters the outcome into the books. It reports whether to
 // send it again, and when.
-func (d *driver) post(r request, body []byte) (pause time.Duration, again bool) {
-	url := d.url + "/event"
+func (d *driver) post(c *wire, r request, body []byte) (pause time.Duration, again bool) {
+	path := "/event"
 	if r.wait {
-		url += "?wait=1"
+		path = "/event?wait=1"
 	}
 	began := time.Now()
-	response, err := d.client.Post(url, "application/json", bytes.NewReader(body))
+	status, header, text, err := c.post(path, body)
 	if err != nil {
 		d.unanswered(r, err)
 		return 0, false
 	}
-	defer response.Body.Close()
-	text, _ := io.ReadAll(response.Body) // to the end, so that the connection is used again
-	switch response.StatusCode {
+	switch status {
 	case http.StatusAccepted:
 		d.answered[0].observe(time.Since(began).Seconds())
 		d.ledger.accept(r.event.ID)
@@ -151,12 +138,12 @@ func (d *driver) post(r request, body []byte) (pause time.Duration, again bool) 
 		d.answered[1].observe(time.Since(began).Seconds())
 		d.ledger.accept(r.event.ID)
 	case http.StatusServiceUnavailable:
-		return retryAfter(response.Header), true
+		return retryAfter(header), true
 	default:
-		if response.StatusCode >= 500 {
+		if status >= 500 {
 			d.ledger.leaveOpen(r.event.ID)
 		}
-		d.trouble(fmt.Sprintf("status %d: %s", response.StatusCode, bytes.TrimSpace(text)))
+		d.trouble(fmt.Sprintf("status %d: %s", status, bytes.TrimSpace(text)))
 	}
 	return 0, false
 }
@@ -164,8 +151,7 @@ func (d *driver) post(r request, body []byte) (pause time.Duration, again bool) 
 // unanswered books a request without an answer. Unless there was no connection at all,
 // the event may have been accepted.
 func (d *driver) unanswered(r request, err error) {
-	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" {
+	if errors.Is(err, errNoConnection) {
 		d.trouble("no connection")
 		return
 	}

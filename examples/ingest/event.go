@@ -67,6 +67,15 @@ const (
 
 // decodeEvent reads the body of POST /event. Its errors are meant for the client.
 func decodeEvent(body []byte) (eventInput, error) {
+	if in, ok := decodePlain(string(body)); ok {
+		return in, in.validate()
+	}
+	return decodeAny(body)
+}
+
+// decodeAny reads any body, and can say what is wrong with it. It is the one who decides what
+// is acceptable; [decodePlain] only takes the usual bodies off it.
+func decodeAny(body []byte) (eventInput, error) {
 	var in eventInput
 	if !utf8.Valid(body) { // encoding/json would put U+FFFD in its place without a word
 		return in, errors.New("the body is not valid UTF-8")
@@ -107,22 +116,23 @@ func explainJSON(err error) error {
 
 // validate checks the fields, each in the order of the struct.
 func (in *eventInput) validate() error {
-	checks := []error{
-		checkText("id", in.ID, 0, maxID),
-		checkText("user_id", in.UserID, 1, maxUserID),
-		checkText("action", in.Action, 1, maxAction),
+	if err := checkText("id", in.ID, 0, maxID); err != nil {
+		return err
+	}
+	if err := checkText("user_id", in.UserID, 1, maxUserID); err != nil {
+		return err
+	}
+	if err := checkText("action", in.Action, 1, maxAction); err != nil {
+		return err
 	}
 	if len(in.Metadata) > maxMetadata {
-		checks = append(checks, fmt.Errorf("metadata has %d entries, the limit is %d",
-			len(in.Metadata), maxMetadata))
+		return fmt.Errorf("metadata has %d entries, the limit is %d", len(in.Metadata), maxMetadata)
 	}
 	for key, value := range in.Metadata {
-		checks = append(checks,
-			checkText("a metadata key", key, 1, maxKey),
-			checkText("a metadata value", value, 0, maxValue))
-	}
-	for _, err := range checks {
-		if err != nil {
+		if err := checkText("a metadata key", key, 1, maxKey); err != nil {
+			return err
+		}
+		if err := checkText("a metadata value", value, 0, maxValue); err != nil {
 			return err
 		}
 	}

@@ -8,15 +8,22 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed-4c1eaf8a/batcher"
 )
 
 // config is what the flags say, and what they do not say.
 type config struct {
 	addr      string
 	db        string // empty: a temporary file
+	postgres  string // empty: SQLite
+	rescue    string // empty: a name made from the database's
 	load      int
+	split     bool
+	mode      mode
 	file      string
 	conns     int
 	waitShare float64
@@ -31,12 +38,24 @@ type config struct {
 	healthLimit time.Duration
 	grace       time.Duration // for the shutdown as a whole
 	attempts    int           // at storing one batch
+	backoff     batcher.Backoff
+	flushLimit  time.Duration // for one attempt
 	maxTries    int           // at sending one event
 	rescueFile  string        // set with the database
 
-	// open opens the store, given the path of the database file.
-	open func(ctx context.Context, path string) (store, error)
+	// open opens the store in a file, openPostgres the one on a server.
+	open         func(ctx context.Context, path string) (store, error)
+	openPostgres func(ctx context.Context, dsn string, m mode, workers int) (store, error)
 }
+
+// mode is how the service goes about its work.
+type mode string
+
+const (
+	batched mode = "batched" // as it should
+	naive   mode = "naive"   // an INSERT for each request
+	plain   mode = "plain"   // batched by a loop around a channel
+)
 
 func defaults() config {
 	return config{
@@ -45,9 +64,14 @@ func defaults() config {
 		waitLimit:   20 * time.Second,
 		healthLimit: 2 * time.Second,
 		grace:       30 * time.Second,
-		attempts:    100,
+		attempts:    100, // minutes in all: meanwhile the batcher is full, and clients come later
+		backoff:     batcher.ExponentialBackoff(50*time.Millisecond, 5*time.Second),
+		flushLimit:  10 * time.Second,
 		maxTries:    30,
-		open:        openSQLite,
+		mode:        batched,
+
+		open:         openSQLite,
+		openPostgres: openPostgres,
 	}
 }
 
@@ -59,6 +83,8 @@ const synopsis = `Usage:
   ingest -load N [-conns C] [-db FILE]     run it, drive it over HTTP, verify the database
   ingest -file FILE [-conns C] [-db FILE]  the same with the lines of a file, - for stdin
 
+Each of them keeps the events in PostgreSQL with -postgres DSN in place of -db FILE.
+
 Flags:
 `
 
@@ -68,6 +94,12 @@ func (c *config) bind(flags *flag.FlagSet) {
 		"where to listen; with -load and -file the default is a free port of 127.0.0.1")
 	flags.StringVar(&c.db, "db", "",
 		"SQLite `file` to keep the events in (default a temporary one, removed at the end)")
+	flags.StringVar(&c.postgres, "postgres", "",
+		"keep the events in the table events of PostgreSQL, which is made if need be; a `DSN` is\n"+
+			"a URL or a list of key=value, what it leaves out is taken from the environment (PGPASSWORD)")
+	flags.StringVar(&c.rescue, "rescue", "",
+		"`file` for accepted events that cannot be stored (default FILE.rescued.ndjson beside the\n"+
+			"database FILE, ingest.rescued.ndjson with -postgres)")
 	flags.IntVar(&c.load, "load", 0, "send `N` made-up events to the service, then verify")
 	flags.StringVar(&c.file, "file", "",
 		"send the JSON values and lines of a `file` to the service, then verify; - is stdin")
@@ -77,8 +109,33 @@ func (c *config) bind(flags *flag.FlagSet) {
 	flags.IntVar(&c.size, "size", 500, "events that seal a batch")
 	flags.DurationVar(&c.delay, "delay", 200*time.Millisecond,
 		"how long the first event of a batch waits at most")
-	flags.IntVar(&c.workers, "workers", 1, "batches that are written at once")
+	flags.IntVar(&c.workers, "workers", 0, fmt.Sprintf(
+		"batches that are written at once (default 1, %d with -postgres)", postgresWorkers))
+	flags.BoolVar(&c.split, "split", false,
+		"with -load: run the service in a process of its own, so that what it costs is seen apart")
+	flags.BoolFunc("naive", "for comparison: no batches, an INSERT for each request, answered 201",
+		c.choose(naive))
+	flags.BoolFunc("plain", "for comparison, with -postgres: batches as people write them first,\n"+
+		"with a loop around a channel; not to be trusted with data", c.choose(plain))
 }
+
+// choose returns the function of a flag that chooses the mode.
+func (c *config) choose(m mode) func(string) error {
+	return func(value string) error {
+		switch chosen, err := strconv.ParseBool(value); {
+		case err != nil:
+			return errors.New("must be true or false")
+		case chosen && c.mode != batched && c.mode != m:
+			return fmt.Errorf("excludes -%s", c.mode)
+		case chosen:
+			c.mode = m
+		}
+		return nil
+	}
+}
+
+// postgresWorkers is the default with -postgres: see docs/ingest.md.
+const postgresWorkers = 2
 
 // parse reads the command line into c. On -h it writes the usage to help and returns
 // flag.ErrHelp; any other error is a usageError.
@@ -97,6 +154,12 @@ func (c *config) parse(args []string, help io.Writer) error {
 	}
 	given := make(map[string]bool)
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if !given["workers"] {
+		c.workers = 1
+		if c.postgres != "" {
+			c.workers = postgresWorkers
+		}
+	}
 	if err := c.check(flags.Args(), given); err != nil {
 		return usageError{err}
 	}
@@ -128,6 +191,13 @@ func (c *config) check(rest []string, given map[string]bool) error {
 		{given["db"] && c.db == "", "-db: the name is empty"},
 		{c.db == ":memory:", "-db :memory: is gone when it is closed, before it can be verified; " +
 			"leave out -db for a temporary file"},
+		{given["postgres"] && c.postgres == "", "-postgres: the connection string is empty"},
+		{given["postgres"] && given["db"], "-db and -postgres exclude each other"},
+		{given["rescue"] && c.rescue == "", "-rescue: the name is empty"},
+		{c.mode == plain && c.postgres == "", "-plain is for -postgres"},
+		{c.mode == naive && (given["size"] || given["delay"] || given["workers"]),
+			"-size, -delay and -workers are for batches, and -naive has none"},
+		{c.split && c.load == 0, "-split is for -load"},
 		{given["load"] && given["file"], "-load and -file exclude each other"},
 		{given["conns"] && !c.driven(), "-conns is for -load and -file"},
 		{c.conns < 1 || c.conns > maxConns,

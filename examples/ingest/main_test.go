@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/seed-4c1eaf8a/batcher/examples/internal/lockedbuf"
+	"github.com/seed-4c1eaf8a/batcher/sink/pgsink/pgtest"
 )
 
 // asProgram makes the test binary behave as the program, for tests that need a
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(pgtest.Main(m))
 }
 
 // memoryStore is a store that can be told to fail.

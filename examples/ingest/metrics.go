@@ -83,6 +83,20 @@ func (h *histogram) quantile(q float64) float64 {
 	return h.max()
 }
 
+// summary is what is told of a histogram at the end.
+type summary struct {
+	count               uint64
+	mean, p50, p99, max float64
+}
+
+func (h *histogram) summary() summary {
+	s := summary{count: h.count(), p50: h.quantile(.5), p99: h.quantile(.99), max: h.max()}
+	if s.count > 0 {
+		s.mean = h.total() / float64(s.count)
+	}
+	return s
+}
+
 // recorder observes the batcher through its hooks.
 type recorder struct {
 	flushTime  *histogram // seconds, exact to 2 %, for the report
@@ -139,7 +153,7 @@ var reasons = []batcher.Reason{
 const label = `name="ingest"`
 
 // writeMetrics writes the text format of Prometheus.
-func writeMetrics(text *bytes.Buffer, stats batcher.Stats, r *recorder) {
+func writeMetrics(text *bytes.Buffer, stats batcher.Stats, r *recorder, used usage) {
 	for _, c := range []struct {
 		name, help string
 		value      int64
@@ -166,6 +180,7 @@ func writeMetrics(text *bytes.Buffer, stats batcher.Stats, r *recorder) {
 		fmt.Fprintf(text, "%s{%s} %v\n", g.name, label, g.value)
 	}
 	writeBatches(text, stats, r)
+	writeCosts(text, r, used)
 }
 
 // writeBatches writes what is counted per batch.
@@ -184,6 +199,49 @@ func writeBatches(text *bytes.Buffer, stats batcher.Stats, r *recorder) {
 	family(text, flush, "histogram", "Duration of one attempt to store a batch.")
 	r.flushOK.write(text, flush, label+`,result="ok"`)
 	r.flushFailures.write(text, flush, label+`,result="error"`)
+}
+
+// The metrics that -split reads back.
+const (
+	metricCPU      = "process_cpu_seconds_total"
+	metricMemory   = "process_resident_memory_max_bytes"
+	metricObjects  = "go_heap_allocs_objects_total"
+	metricBytes    = "go_heap_allocs_bytes_total"
+	metricFlushes  = "batcher_flush_duration_quantile_seconds"
+	metricBatches  = "batcher_batch_size_quantile_items"
+	metricFlushed  = "batcher_flush_duration_seconds_count"
+	metricMeanSize = "batcher_batch_size_mean_items"
+)
+
+// writeCosts writes what the process has used, and what the coarse histograms do not tell.
+func writeCosts(text *bytes.Buffer, r *recorder, used usage) {
+	for _, c := range []struct {
+		name, kind, help string
+		value            float64
+	}{
+		{metricCPU, "counter", "Processor time, user and system.", used.cpu},
+		{metricMemory, "gauge", "The most memory that was resident.", used.memory},
+		{metricObjects, "counter", "Objects allocated on the heap.", used.objects},
+		{metricBytes, "counter", "Bytes allocated on the heap.", used.bytes},
+		{metricMeanSize, "gauge", "Events in a batch, the mean.", r.batchSizes.summary().mean},
+	} {
+		family(text, c.name, c.kind, c.help)
+		fmt.Fprintf(text, "%s{%s} %v\n", c.name, label, c.value)
+	}
+	family(text, metricFlushes, "gauge", "Duration of one attempt to store a batch, exact to 2 %.")
+	writeQuantiles(text, metricFlushes, r.flushTime)
+	family(text, metricBatches, "gauge", "Events in a batch, exact to 2 %.")
+	writeQuantiles(text, metricBatches, r.batchSizes)
+}
+
+func writeQuantiles(text *bytes.Buffer, metric string, h *histogram) {
+	s := h.summary()
+	for _, q := range []struct {
+		name  string
+		value float64
+	}{{"0.5", s.p50}, {"0.99", s.p99}, {"1", s.max}} {
+		fmt.Fprintf(text, "%s{%s,quantile=%q} %v\n", metric, label, q.name, q.value)
+	}
 }
 
 // family begins the samples of one metric.

@@ -36,41 +36,50 @@ func batchesByReason(stats batcher.Stats) string {
 	return fmt.Sprintf("%d (%s)", all, strings.Join(parts, ", "))
 }
 
-// writeReport prints what the clients have seen, and what it took.
-func writeReport(w io.Writer, d *driver, r *recorder, took time.Duration, used usage) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	defer t.Flush()
-	accepted, stored := d.answered[0].count(), d.answered[1].count()
-	answers := accepted + stored
-	seconds := took.Seconds()
-	fmt.Fprintf(t, "requests\t%d answered 202, %d answered 201, %d times 503 and sent again\n",
-		accepted, stored, d.retried.Load())
-	fmt.Fprintf(t, "throughput\t%.0f req/s over %d connections in %s\n",
-		float64(answers)/seconds, d.conns, short(seconds))
-	writeLatency(t, "API latency, 202", d.answered[0])
-	writeLatency(t, "API latency, 201", d.answered[1])
-	writeLatency(t, "flush", r.flushTime)
-	if r.batchSizes.count() > 0 {
-		sizes := r.batchSizes
-		fmt.Fprintf(t, "batch size\tmean %.0f, p50 %.0f, max %.0f\n",
-			sizes.total()/float64(sizes.count()), sizes.quantile(.5), sizes.max())
-	}
-	if answers == 0 {
-		return
-	}
-	const note = "(clients and server share this process)"
-	n := float64(answers)
-	if used.cpu > 0 {
-		fmt.Fprintf(t, "CPU per request\t%s %s\n", short(used.cpu/n), note)
-	}
-	fmt.Fprintf(t, "allocations per request\t%.0f, %.1f KiB %s\n",
-		float64(used.objects)/n, float64(used.bytes)/n/1024, note)
+// costs is what the service has used, and how its batches fared.
+type costs struct {
+	used         usage
+	whose        string // whose they are, in brackets, if not the service's alone
+	flush, batch summary
 }
 
-func writeLatency(w io.Writer, what string, h *histogram) {
-	if h.count() > 0 {
-		fmt.Fprintf(w, "%s\tp50 %s, p99 %s, max %s\n",
-			what, short(h.quantile(.5)), short(h.quantile(.99)), short(h.max()))
+// writeReport prints what the clients have seen, and what it took.
+func writeReport(w io.Writer, d *driver, took time.Duration, c costs) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	defer t.Flush()
+	accepted, stored := d.answered[0].summary(), d.answered[1].summary()
+	answers := float64(accepted.count + stored.count)
+	seconds := took.Seconds()
+	fmt.Fprintf(t, "requests\t%d answered 202, %d answered 201, %d times 503 and sent again\n",
+		accepted.count, stored.count, d.retried.Load())
+	fmt.Fprintf(t, "throughput\t%.0f req/s over %d connections in %s\n",
+		answers/seconds, d.conns, short(seconds))
+	writeLatency(t, "API latency, 202", accepted)
+	writeLatency(t, "API latency, 201", stored)
+	writeLatency(t, "flush", c.flush)
+	if c.batch.count > 0 {
+		fmt.Fprintf(t, "batch size\tmean %.0f, p50 %.0f, max %.0f\n", c.batch.mean, c.batch.p50, c.batch.max)
+	}
+	if answers > 0 {
+		writeCostsPer(t, c, answers)
+	}
+}
+
+// writeCostsPer prints what each of n requests took.
+func writeCostsPer(w io.Writer, c costs, n float64) {
+	if c.used.cpu > 0 {
+		fmt.Fprintf(w, "CPU per request\t%s %s\n", short(c.used.cpu/n), c.whose)
+	}
+	fmt.Fprintf(w, "allocations per request\t%.0f, %.1f KiB %s\n",
+		c.used.objects/n, c.used.bytes/n/1024, c.whose)
+	if c.used.memory > 0 {
+		fmt.Fprintf(w, "memory\tat most %.1f MiB resident %s\n", c.used.memory/(1<<20), c.whose)
+	}
+}
+
+func writeLatency(w io.Writer, what string, s summary) {
+	if s.count > 0 {
+		fmt.Fprintf(w, "%s\tp50 %s, p99 %s, max %s\n", what, short(s.p50), short(s.p99), short(s.max))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 
@@ -19,7 +20,9 @@ import (
 // routes returns the handler of everything. The patterns give 404 and 405.
 func (s *service) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /event", s.postEvent)
+	mux.HandleFunc("POST /event", map[mode]http.HandlerFunc{
+		batched: s.postEvent, naive: s.postNaive, plain: s.postPlain,
+	}[s.cfg.mode])
 	mux.HandleFunc("GET /healthz", s.getHealth)
 	mux.HandleFunc("GET /metrics", s.getMetrics)
 	return mux
@@ -45,7 +48,9 @@ func (s *service) postEvent(w http.ResponseWriter, r *http.Request) {
 		answerError(w, http.StatusBadRequest, err)
 		return
 	}
-	event, status, err := readEvent(w, r)
+	x := exchanges.Get().(*exchange)
+	defer x.recycle()
+	event, status, err := x.readEvent(w, r)
 	if err != nil {
 		answerError(w, status, err)
 		return
@@ -53,7 +58,7 @@ func (s *service) postEvent(w http.ResponseWriter, r *http.Request) {
 	if wait {
 		s.addAndWait(w, r, event)
 	} else {
-		s.add(w, r, event)
+		s.add(w, r, x, event)
 	}
 }
 
@@ -72,19 +77,26 @@ func wantsWait(r *http.Request) (bool, error) {
 	}
 }
 
-// bodies recycles the buffers that bodies are read into.
-var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+// exchange is what one request and its answer need besides the event.
+type exchange struct {
+	body   bytes.Buffer
+	answer []byte
+}
+
+// exchanges recycles them: pointers, and each goes back where it came from.
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+// recycle gives x back, unless a rare large body has made it large.
+func (x *exchange) recycle() {
+	if x.body.Cap() <= 4<<10 {
+		x.body.Reset()
+		exchanges.Put(x)
+	}
+}
 
 // readEvent reads the body and stamps the event. The status belongs to the error.
-func readEvent(w http.ResponseWriter, r *http.Request) (event Event, status int, err error) {
-	body := bodies.Get().(*bytes.Buffer)
-	defer func() {
-		if body.Cap() <= 4<<10 { // let the rare large ones go
-			bodies.Put(body)
-		}
-	}()
-	body.Reset()
-	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+func (x *exchange) readEvent(w http.ResponseWriter, r *http.Request) (event Event, status int, err error) {
+	if err := x.readBody(w, r); err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
 			return event, http.StatusRequestEntityTooLarge,
@@ -92,23 +104,49 @@ func readEvent(w http.ResponseWriter, r *http.Request) (event Event, status int,
 		}
 		return event, http.StatusBadRequest, errors.New("the body could not be read")
 	}
-	in, err := decodeEvent(body.Bytes()) // copies what it keeps
+	in, err := decodeEvent(x.body.Bytes()) // copies what it keeps
 	if err != nil {
 		return event, http.StatusBadRequest, err
 	}
-	event, err = newEvent(in, body.Len())
+	event, err = newEvent(in, x.body.Len())
 	return event, http.StatusInternalServerError, err
 }
 
-// add hands the event to the batcher and waits for room, if need be, for a moment.
-func (s *service) add(w http.ResponseWriter, r *http.Request, event Event) {
-	ctx, cancel := context.WithTimeoutCause(r.Context(), s.cfg.roomWait, errNoRoom)
-	defer cancel()
-	if err := s.batcher.Add(ctx, event); err != nil {
+// readBody reads the body. If the client has said how long it is, net/http sees to it
+// that it is not longer, and it is read in one piece.
+func (x *exchange) readBody(w http.ResponseWriter, r *http.Request) error {
+	if n := int(r.ContentLength); n >= 0 && r.ContentLength <= maxBody {
+		x.body.Grow(n)
+		text := x.body.AvailableBuffer()[:n]
+		if _, err := io.ReadFull(r.Body, text); err != nil {
+			return err
+		}
+		_, _ = x.body.Write(text) // where it is already
+		return nil
+	}
+	_, err := x.body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
+	return err
+}
+
+// add hands the event to the batcher. There is room, as a rule; only if there is none, a moment is
+// waited for it, and a deadline and its timer are made.
+func (s *service) add(w http.ResponseWriter, r *http.Request, x *exchange, event Event) {
+	err := s.batcher.TryAdd(event)
+	if errors.Is(err, batcher.ErrFull) {
+		err = s.addPatiently(r.Context(), event)
+	}
+	if err != nil {
 		s.answerRefusal(w, err)
 		return
 	}
-	answerID(w, http.StatusAccepted, event.ID)
+	x.answerID(w, http.StatusAccepted, event.ID)
+}
+
+// addPatiently waits for room for a moment.
+func (s *service) addPatiently(ctx context.Context, event Event) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.roomWait, errNoRoom)
+	defer cancel()
+	return s.batcher.Add(ctx, event)
 }
 
 // addAndWait also waits for the event's own fate. It uses Submit rather than
@@ -177,10 +215,30 @@ func (s *service) getHealth(w http.ResponseWriter, r *http.Request) {
 // getMetrics answers in the text format of Prometheus.
 func (s *service) getMetrics(w http.ResponseWriter, _ *http.Request) {
 	var text bytes.Buffer
-	writeMetrics(&text, s.batcher.Stats(), s.recorder)
+	writeMetrics(&text, s.batcher.Stats(), s.recorder, currentUsage())
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	_, _ = w.Write(text.Bytes())
 }
+
+// jsonType is shared by all answers; net/http only reads it.
+var jsonType = []string{"application/json"}
+
+// answerID answers for an accepted event, as the function of that name, without allocations.
+func (x *exchange) answerID(w http.ResponseWriter, status int, id uuid.UUID) {
+	x.answer = append(x.answer[:0], `{"id":"`...)
+	for i, b := range id {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			x.answer = append(x.answer, '-')
+		}
+		x.answer = append(x.answer, hexDigits[b>>4], hexDigits[b&15])
+	}
+	x.answer = append(x.answer, "\"}\n"...)
+	w.Header()["Content-Type"] = jsonType
+	w.WriteHeader(status)
+	_, _ = w.Write(x.answer)
+}
+
+const hexDigits = "0123456789abcdef"
 
 // answerID answers for an accepted event.
 func answerID(w http.ResponseWriter, status int, id uuid.UUID) {

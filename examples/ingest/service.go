@@ -24,6 +24,7 @@ type service struct {
 	batcher  *batcher.Batcher[Event]
 	recorder *recorder
 	rescue   *rescue // where events go that cannot be stored
+	loop     *loop   // the one of -plain, else nil
 	listener net.Listener
 	server   *http.Server
 
@@ -54,9 +55,8 @@ func newService(cfg config, st store, log *slog.Logger) (*service, error) {
 		batcher.WithMaxDelay(cfg.delay),
 		batcher.WithMaxWeight(maxBatchBytes, func(e Event) int { return e.Size }),
 		batcher.WithWorkers(cfg.workers),
-		batcher.WithFlushTimeout(10*time.Second),
-		// Minutes in all: meanwhile the batcher is full, and clients are told to come later.
-		batcher.WithRetry(cfg.attempts, batcher.ExponentialBackoff(50*time.Millisecond, 5*time.Second)),
+		batcher.WithFlushTimeout(cfg.flushLimit),
+		batcher.WithRetry(cfg.attempts, cfg.backoff),
 		batcher.WithBisect(), // one event that the store refuses fails alone
 		batcher.WithDeadLetter(s.giveUp),
 		batcher.WithHooks(s.recorder.hooks()),
@@ -86,6 +86,9 @@ func (s *service) listen() (err error) {
 
 // start begins to answer.
 func (s *service) start() {
+	if s.cfg.mode == plain {
+		s.loop = startLoop(s)
+	}
 	s.serving.Go(func() {
 		if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("serve: %w", err)
@@ -112,6 +115,7 @@ func (s *service) shutdown() error {
 	defer cancel()
 	s.stopServer(ctx)
 	lost := s.closeBatcher(ctx)
+	s.loop.close()
 	s.serving.Wait()
 	err := within(ctx, s.store.Close)
 	if err != nil {

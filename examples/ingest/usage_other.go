@@ -2,5 +2,5 @@
 
 package main
 
-// cpuSeconds is not known on this system; the report leaves it out.
-func cpuSeconds() float64 { return 0 }
+// fromSystem is not known on this system; the report leaves it out.
+func fromSystem() (cpu, memory float64) { return 0, 0 }
