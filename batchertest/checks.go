@@ -142,7 +142,7 @@ func storesAgainForNothing[T any](r *rig[T]) {
 	for range 3 {
 		r.mustWrite(items[:6])
 	}
-	r.mustWrite(items[3:])
+	r.mustWrite(items[4:])
 	r.mustWrite(items)
 	r.verify()
 

@@ -88,6 +88,7 @@ func (r *rig[T]) endInMidWrite(begin func() (ctx context.Context, end func())) {
 		r.mustEnd(c)
 	}
 	r.spoil(spoiled)
+	time.Sleep(underWay) // in which others would be disturbed
 
 	r.wake()
 	for _, c := range others {
@@ -208,7 +209,7 @@ func putsTheWholeFirst[T any](r *rig[T]) {
 
 // provoke checks one line of the classification table.
 func (s SinkTest[T]) provoke(t testing.TB, f Failure) {
-	defer findLeak(t, goroutines())
+	watchGoroutines(t)
 	err := f.Provoke(t)
 	inspect(t, err, s.Secrets)
 	if v := verdictOf(err); v != f.Want {

@@ -3,6 +3,8 @@ package batchertest
 // The conformance suite: what every sink has to do, whatever it writes to.
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/seed-4c1eaf8a/batcher"
@@ -15,8 +17,8 @@ import (
 // several goroutines at once.
 type SinkTest[T any] struct {
 	// Open makes a sink and a target of its own, empty and healthy. It is called once for each
-	// check and registers nothing that outlives the [Target.Close] that it returns. What all
-	// targets share, such as a server, may be started by the first call, and go on.
+	// check, with the test of that check, on which it may register a cleanup. What all targets share,
+	// such as a server, may be started by the first call, whose target is not checked, and go on.
 	Open func(t testing.TB) Target[T]
 
 	// Item returns the i-th item, from 0 on, that the target takes. Items of different
@@ -68,7 +70,7 @@ type Target[T any] struct {
 	Hang func(t testing.TB) (resume func())
 
 	// Close ends what Open has begun, the sink's clients included. No goroutine may be left
-	// after it.
+	// after it and the cleanups of the check's test.
 	Close func()
 }
 
@@ -77,8 +79,8 @@ type Failure struct {
 	// Name says what happens, as "the table is gone".
 	Name string
 
-	// Provoke makes it happen to a sink of its own and returns what its Write returned. Like
-	// [SinkTest.Open], it leaves no goroutine behind.
+	// Provoke makes it happen to a sink of its own and returns what its Write returned. No goroutine
+	// may be left after it and the cleanups of t.
 	Provoke func(t testing.TB) error
 
 	// Want is what the sink has to say of it.
@@ -106,7 +108,7 @@ type Failure struct {
 //   - a batcher with several producers and workers stores everything, once, and gives up nothing
 //     but the bad items;
 //   - no error has an empty text or contains one of the Secrets;
-//   - no goroutine is left after [Target.Close], or after [Failure.Provoke].
+//   - no goroutine is left at the end of a check, after [Target.Close] and the cleanups of its test.
 //
 // Run it with the race detector too: what a sink reads too late is then reported as a race.
 //
@@ -167,7 +169,7 @@ func (s SinkTest[T]) checks() []check {
 // check returns a check that runs body with a target of its own.
 func (s SinkTest[T]) check(name string, body func(*rig[T])) check {
 	return check{name, func(t testing.TB) {
-		defer findLeak(t, goroutines())
+		watchGoroutines(t)
 		r := newRig(t, s)
 		defer r.close()
 		body(r)
@@ -177,24 +179,26 @@ func (s SinkTest[T]) check(name string, body func(*rig[T])) check {
 // mustBeComplete names what is missing instead of dereferencing it later.
 func (s SinkTest[T]) mustBeComplete(t testing.TB) {
 	t.Helper()
-	for name, missing := range map[string]bool{
-		"Open is nil": s.Open == nil, "Item is nil": s.Item == nil, "Key is nil": s.Key == nil,
-		"Huge is negative": s.Huge < 0,
-	} {
-		if missing {
-			t.Fatalf("batchertest: TestSink: SinkTest.%s", name)
+	var faults []error
+	fault := func(wrong bool, format string, args ...any) {
+		if wrong {
+			faults = append(faults, fmt.Errorf("batchertest: TestSink: SinkTest."+format, args...))
 		}
 	}
+	fault(s.Open == nil, "Open is nil")
+	fault(s.Item == nil, "Item is nil")
+	fault(s.Key == nil, "Key is nil")
+	fault(s.Huge < 0, "Huge is %d", s.Huge)
 	for i, f := range s.Failures {
-		if f.Name == "" || f.Provoke == nil || f.Want < Partial || f.Want > Transient {
-			t.Fatalf("batchertest: TestSink: SinkTest.Failures[%d] (%q) needs a Name, Provoke and a Want",
-				i, f.Name)
-		}
+		fault(f.Name == "", "Failures[%d] has no Name", i)
+		fault(f.Provoke == nil, "Failures[%d] (%q) has no Provoke", i, f.Name)
+		fault(f.Want < Partial || f.Want > Transient, "Failures[%d] (%q) wants %v", i, f.Name, f.Want)
 	}
 	for i, secret := range s.Secrets {
-		if secret == "" {
-			t.Fatalf("batchertest: TestSink: SinkTest.Secrets[%d] is empty", i)
-		}
+		fault(secret == "", "Secrets[%d] is empty", i)
+	}
+	if len(faults) > 0 {
+		t.Fatal(errors.Join(faults...))
 	}
 }
 

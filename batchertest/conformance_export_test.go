@@ -12,3 +12,5 @@ func SinkChecks[T any](sink SinkTest[T]) map[string]func(testing.TB) {
 }
 
 var VerdictOf = verdictOf
+
+func MustBeComplete[T any](t testing.TB, sink SinkTest[T]) { sink.mustBeComplete(t) }

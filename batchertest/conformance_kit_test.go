@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,10 +39,20 @@ type store struct {
 	known map[string]bool
 	hung  chan struct{} // closed by resume; nil while it answers
 
+	// What the sinks with a defect keep.
+	broken  bool
+	pending [][]record
+	conn    context.Context // ends when the connection breaks
+	cut     func()
+
 	quit chan struct{} // closed at the end of a test, for goroutines that would never end
 }
 
-func newStore() *store { return &store{known: make(map[string]bool), quit: make(chan struct{})} }
+func newStore() *store {
+	s := &store{known: make(map[string]bool), quit: make(chan struct{})}
+	s.disconnect()
+	return s
+}
 
 // put stores the keys that are new.
 func (s *store) put(ctx context.Context, keys ...string) error {
@@ -61,9 +72,7 @@ func (s *store) put(ctx context.Context, keys ...string) error {
 
 // answer waits while the store hangs.
 func (s *store) answer(ctx context.Context) error {
-	s.mu.Lock()
-	hung := s.hung
-	s.mu.Unlock()
+	hung := s.hanging()
 	if hung == nil {
 		return nil
 	}
@@ -82,7 +91,56 @@ func (s *store) force(keys ...string) {
 	s.keys = append(s.keys, keys...)
 }
 
-func (s *store) hang(testing.TB) func() {
+// knows reports whether all of a batch that is not empty is stored.
+func (s *store) knows(batch []record) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range batch {
+		if !s.known[r.key()] {
+			return false
+		}
+	}
+	return len(batch) > 0
+}
+
+// hanging returns what is closed when the store no longer hangs, nil if it does not.
+func (s *store) hanging() chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hung
+}
+
+func (s *store) setBroken(broken bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = broken
+}
+
+func (s *store) isBroken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken
+}
+
+// connection returns the one of all calls.
+func (s *store) connection() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn
+}
+
+// disconnect breaks the connection, and makes another one.
+func (s *store) disconnect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cut != nil {
+		s.cut()
+	}
+	s.conn, s.cut = context.WithCancel(context.Background())
+}
+
+// hang makes the store hang until resume is called.
+func (s *store) hang() (resume func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	hung := make(chan struct{})
@@ -95,10 +153,10 @@ func (s *store) hang(testing.TB) func() {
 	}
 }
 
-func (s *store) stored(testing.TB) []string {
+func (s *store) stored() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]string(nil), s.keys...)
+	return slices.Clone(s.keys)
 }
 
 // write is the correct sink.
@@ -159,26 +217,33 @@ func classify(answer string) error {
 	return errStore
 }
 
-// sinkTest describes a sink to the suite; store returns the one to be written to by the next write.
-func sinkTest(
-	store func() *store, write func(*store) batcher.FlushFunc[record], classify func(string) error,
-) batchertest.SinkTest[record] {
+// defect is what is wrong with a sink, and which checks find it. The fields that are nil are
+// those of the correct sink.
+type defect struct {
+	name     string
+	fails    map[string]string // what the checks that find it report, in part, by name
+	write    func(s *store) batcher.FlushFunc[record]
+	stored   func(s *store) []string
+	classify func(answer string) error
+}
+
+// sink describes the sink with the defect to the suite. Each of its targets has a store of its own.
+func (d defect) sink(newStore func() *store) batchertest.SinkTest[record] {
+	if d.classify == nil {
+		d.classify = classify
+	}
 	failure := func(answer string, want batchertest.Verdict) batchertest.Failure {
 		return batchertest.Failure{
-			Name: answer, Provoke: func(testing.TB) error { return classify(answer) }, Want: want,
+			Name: answer, Want: want, Provoke: func(testing.TB) error { return d.classify(answer) },
 		}
 	}
 	return batchertest.SinkTest[record]{
-		Open: func(testing.TB) batchertest.Target[record] {
-			s := store()
-			return batchertest.Target[record]{
-				Write: write(s), Stored: s.stored, Hang: s.hang, Close: func() {},
-			}
-		},
+		Open:       func(testing.TB) batchertest.Target[record] { return d.target(newStore()) },
 		Item:       recordNo,
 		Key:        record.key,
 		BadItem:    badRecordNo,
 		Spoil:      record.spoil,
+		Huge:       1500,
 		Idempotent: true,
 		Ordered:    true,
 		Failures: []batchertest.Failure{
@@ -190,46 +255,71 @@ func sinkTest(
 	}
 }
 
-// goodSink is the correct sink.
-func goodSink() batchertest.SinkTest[record] {
-	return sinkTest(newStore, func(s *store) batcher.FlushFunc[record] { return s.write }, classify)
+func (d defect) target(s *store) batchertest.Target[record] {
+	target := batchertest.Target[record]{
+		Write:  s.write,
+		Stored: func(testing.TB) []string { return s.stored() },
+		Hang:   func(testing.TB) func() { return s.hang() },
+		Close:  func() {},
+	}
+	if d.write != nil {
+		target.Write = d.write(s)
+	}
+	if d.stored != nil {
+		target.Stored = func(testing.TB) []string { return d.stored(s) }
+	}
+	return target
 }
+
+// goodSink describes the correct sink.
+func goodSink() batchertest.SinkTest[record] { return defect{}.sink(newStore) }
 
 // recorder is a testing.TB that notes what is reported, instead of failing.
 type recorder struct {
 	testing.TB
-	failed  bool
-	skipped bool
-	reports []string
+	cleanups []func()
+	failed   bool
+	skipped  bool
+	reports  []string
 }
 
-func (r *recorder) Helper()                      {}
-func (r *recorder) Error(args ...any)            { r.note(fmt.Sprint(args...)) }
-func (r *recorder) Errorf(f string, args ...any) { r.note(fmt.Sprintf(f, args...)) }
-func (r *recorder) Failed() bool                 { return r.failed }
+func (r *recorder) Helper()                           {}
+func (r *recorder) Failed() bool                      { return r.failed }
+func (r *recorder) Error(args ...any)                 { r.note(fmt.Sprint(args...)) }
+func (r *recorder) Errorf(format string, args ...any) { r.note(fmt.Sprintf(format, args...)) }
+func (r *recorder) Cleanup(f func())                  { r.cleanups = append(r.cleanups, f) }
+
 func (r *recorder) note(report string) {
 	r.failed = true
 	r.reports = append(r.reports, report)
 }
+
 func (r *recorder) Fatal(args ...any) {
 	r.note(fmt.Sprint(args...))
 	runtime.Goexit()
 }
-func (r *recorder) Fatalf(f string, args ...any) {
-	r.note(fmt.Sprintf(f, args...))
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.note(fmt.Sprintf(format, args...))
 	runtime.Goexit()
 }
+
 func (r *recorder) Skip(...any) {
 	r.skipped = true
 	runtime.Goexit()
 }
 
-// recorded runs check and returns what it reports.
+// recorded runs check as a test and returns what it reports.
 func recorded(t testing.TB, check func(testing.TB)) *recorder {
 	r := &recorder{TB: t}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer func() {
+			for _, cleanup := range slices.Backward(r.cleanups) {
+				cleanup()
+			}
+		}()
 		check(r)
 	}()
 	<-done

@@ -1,13 +1,159 @@
 package batchertest_test
 
-// The conformance suite: a correct sink passes, and each defect is found by the check for it.
+// The conformance suite: a correct sink passes, and each defect is found by the checks for it.
 
 import (
+	"maps"
+	"slices"
 	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed-4c1eaf8a/batcher/batchertest"
 )
 
-func TestACorrectSinkPasses(t *testing.T) {
-	batchertest.TestSink(t, goodSink())
+// The checks, by name.
+const (
+	once       = "every item of a batch is stored once"
+	empty      = "an empty batch is nothing"
+	huge       = "a huge batch is stored whole"
+	kept       = "the slice is not kept"
+	late       = "the slice may be overwritten after the call"
+	atOnce     = "calls at once do not disturb one another"
+	ended      = "a context that has ended stores nothing"
+	cancelled  = "a context cancelled in mid-write ends the call"
+	deadline   = "a deadline that passes in mid-write ends the call"
+	inBatcher  = "the items of a batcher are stored once"
+	order      = "items are stored in order"
+	badAlone   = "bad items fail alone"
+	badOnly    = "a batch of bad items stores nothing"
+	wholeFirst = "a bad item does not hide the failure of the others"
+	again      = "an item written twice is stored once"
+
+	badRow   = "failure: bad row"
+	tooLarge = "failure: too large"
+	noTable  = "failure: no such table"
+	busy     = "failure: busy"
+	reset    = "failure: reset"
+)
+
+// writing are the checks that write to a target of their own.
+var writing = []string{
+	once, empty, huge, kept, late, atOnce, ended, cancelled, deadline, inBatcher, order, badAlone, badOnly,
+	wholeFirst, again,
+}
+
+func TestACorrectSinkPasses(t *testing.T) { batchertest.TestSink(t, goodSink()) }
+
+func TestTheSuiteHasTheChecksThatItsTestsNameAndNoOther(t *testing.T) {
+	all := append([]string{badRow, tooLarge, noTable, busy, reset}, writing...)
+	assert.ElementsMatch(t, all, slices.Collect(maps.Keys(batchertest.SinkChecks(goodSink()))))
+}
+
+func TestWhatASinkDoesNotHaveIsNotChecked(t *testing.T) {
+	sink := goodSink()
+	sink.BadItem, sink.Spoil, sink.Idempotent, sink.Ordered, sink.Failures = nil, nil, false, false, nil
+	names := slices.Collect(maps.Keys(batchertest.SinkChecks(sink)))
+	assert.ElementsMatch(t, []string{
+		once, empty, huge, kept, late, atOnce, ended, cancelled, deadline, inBatcher,
+	}, names)
+	batchertest.TestSink(t, sink)
+}
+
+func TestATargetThatCannotHangSkipsTheChecksOfIt(t *testing.T) {
+	sink := goodSink()
+	open := sink.Open
+	sink.Open = func(t testing.TB) batchertest.Target[record] {
+		target := open(t)
+		target.Hang = nil
+		return target
+	}
+	for name, check := range batchertest.SinkChecks(sink) {
+		r := recorded(t, check)
+		assert.Equal(t, slices.Contains([]string{cancelled, deadline, wholeFirst}, name), r.skipped, name)
+		assert.Empty(t, r.reports, name)
+	}
+}
+
+func TestEachDefectOfASinkIsFoundByItsChecks(t *testing.T) {
+	for _, d := range defects {
+		t.Run(d.name, func(t *testing.T) {
+			found := make(map[string][]string)
+			for name := range batchertest.SinkChecks(d.sink(newStore)) {
+				if reports := d.reports(t, name); len(reports) > 0 {
+					found[name] = reports
+				}
+			}
+			require.ElementsMatch(t, slices.Collect(maps.Keys(d.fails)), slices.Collect(maps.Keys(found)), "%q", found)
+			for name, reports := range found {
+				assert.Contains(t, reports[0], d.fails[name], name)
+			}
+		})
+	}
+}
+
+// reports runs one check in a bubble, in which patience costs no time.
+func (d defect) reports(t *testing.T, name string) (reports []string) {
+	synctest.Test(t, func(t *testing.T) {
+		quit := make(chan struct{})
+		sink := d.sink(func() *store {
+			s := newStore()
+			s.quit = quit
+			return s
+		})
+		reports = recorded(t, batchertest.SinkChecks(sink)[name]).reports
+		close(quit)
+	})
+	return reports
+}
+
+func TestADescriptionThatIsIncompleteIsRefused(t *testing.T) {
+	for says, spoil := range map[string]func(*batchertest.SinkTest[record]){
+		"SinkTest.Open is nil":                                func(s *batchertest.SinkTest[record]) { s.Open = nil },
+		"SinkTest.Item is nil":                                func(s *batchertest.SinkTest[record]) { s.Item = nil },
+		"SinkTest.Key is nil":                                 func(s *batchertest.SinkTest[record]) { s.Key = nil },
+		"SinkTest.Huge is -1":                                 func(s *batchertest.SinkTest[record]) { s.Huge = -1 },
+		"SinkTest.Secrets[1] is empty":                        func(s *batchertest.SinkTest[record]) { s.Secrets = []string{"a", ""} },
+		"SinkTest.Failures[0] has no Name":                    func(s *batchertest.SinkTest[record]) { s.Failures[0].Name = "" },
+		`SinkTest.Failures[1] ("too large") has no Provoke`:   func(s *batchertest.SinkTest[record]) { s.Failures[1].Provoke = nil },
+		`SinkTest.Failures[1] ("too large") wants Verdict(7)`: func(s *batchertest.SinkTest[record]) { s.Failures[1].Want = 7 },
+		`SinkTest.Failures[1] ("too large") wants no error`:   func(s *batchertest.SinkTest[record]) { s.Failures[1].Want = 0 },
+	} {
+		sink := goodSink()
+		spoil(&sink)
+		r := recorded(t, func(t testing.TB) { batchertest.MustBeComplete(t, sink) })
+		assert.Equal(t, []string{"batchertest: TestSink: " + says}, r.reports)
+	}
+	r := recorded(t, func(t testing.TB) { batchertest.MustBeComplete(t, batchertest.SinkTest[record]{Huge: -1}) })
+	assert.Equal(t, []string{"batchertest: TestSink: SinkTest.Open is nil\nbatchertest: TestSink: SinkTest.Item is nil\n" +
+		"batchertest: TestSink: SinkTest.Key is nil\nbatchertest: TestSink: SinkTest.Huge is -1"}, r.reports)
+}
+
+func TestATargetThatIsIncompleteIsRefused(t *testing.T) {
+	for says, spoil := range map[string]func(*batchertest.Target[record]){
+		"Write":  func(target *batchertest.Target[record]) { target.Write = nil },
+		"Stored": func(target *batchertest.Target[record]) { target.Stored = nil },
+		"Close":  func(target *batchertest.Target[record]) { target.Close = nil },
+	} {
+		sink := goodSink()
+		open := sink.Open
+		sink.Open = func(t testing.TB) batchertest.Target[record] {
+			target := open(t)
+			spoil(&target)
+			return target
+		}
+		r := recorded(t, batchertest.SinkChecks(sink)[once])
+		assert.Equal(t, []string{"batchertest: TestSink: Target." + says + " is nil"}, r.reports)
+	}
+}
+
+func TestItemsWithOneKeyAreRefused(t *testing.T) {
+	sink := goodSink()
+	sink.Item = func(i int) record { return recordNo(i / 2) }
+	r := recorded(t, batchertest.SinkChecks(sink)[huge])
+	assert.Equal(t, []string{
+		`batchertest: TestSink: SinkTest.Item: items 0 and 1 have the same key "record 0"`,
+	}, r.reports)
 }

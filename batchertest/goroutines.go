@@ -31,19 +31,27 @@ func allStacks() []byte {
 	}
 }
 
+// watchGoroutines makes the test look for leaks at its end, after all cleanups that are registered
+// later.
+func watchGoroutines(t testing.TB) {
+	before := goroutines()
+	t.Cleanup(func() { findLeak(t, before) })
+}
+
 // findLeak fails the test if a goroutine does not end that was not there before. After a failed
 // check it does not look: a call that hangs has been reported.
 func findLeak(t testing.TB, before map[string]string) {
 	if t.Failed() {
 		return
 	}
-	const pollEvery = 10 * time.Millisecond
 	left := leftSince(before)
+	wait := time.Millisecond
 	for begin := time.Now(); len(left) > 0 && time.Since(begin) < promptly; left = leftSince(before) {
-		time.Sleep(pollEvery) // there is no event: a goroutine just ends
+		time.Sleep(wait) // there is no event to wait for: a goroutine just ends
+		wait = min(2*wait, promptly/50)
 	}
 	if len(left) > 0 {
-		t.Errorf("goroutines are left after Close: %d\n\n%s", len(left), strings.Join(left, "\n\n"))
+		t.Errorf("goroutines are left: %d\n\n%s", len(left), strings.Join(left, "\n\n"))
 	}
 }
 

@@ -42,8 +42,13 @@ func newRig[T any](t testing.TB, sink SinkTest[T]) *rig[T] {
 		TB: t, sink: sink, target: sink.Open(t), numbers: make(map[string]int),
 		wanted: make(map[string]bool), open: make(map[string]bool),
 	}
-	if r.target.Write == nil || r.target.Stored == nil || r.target.Close == nil {
-		t.Fatal("batchertest: TestSink: a Target needs Write, Stored and Close")
+	switch {
+	case r.target.Write == nil:
+		t.Fatal("batchertest: TestSink: Target.Write is nil")
+	case r.target.Stored == nil:
+		t.Fatal("batchertest: TestSink: Target.Stored is nil")
+	case r.target.Close == nil:
+		t.Fatal("batchertest: TestSink: Target.Close is nil")
 	}
 	r.ctx, r.end = context.WithCancel(context.Background())
 	return r
@@ -220,32 +225,28 @@ func (r *rig[T]) report(keys []string, what string) {
 // inspect checks what holds for the text of every error.
 func (r *rig[T]) inspect(err error) { inspect(r.TB, err, r.sink.Secrets) }
 
-// inspect fails the test if an error says nothing, or too much.
+// inspect fails the test if an error, or an entry of it, says nothing, or too much.
 func inspect(t testing.TB, err error, secrets []string) {
-	for name, text := range texts(err) {
-		if strings.TrimSpace(text) == "" {
-			t.Errorf("%s has an empty text", name)
-		}
-		for _, secret := range secrets {
-			if strings.Contains(text, secret) {
-				t.Errorf("%s tells the secret %q: %s", name, secret, text)
+	if err == nil {
+		return
+	}
+	inspectText(t, "the error", err.Error(), secrets)
+	if partial := partialOf(err); partial != nil {
+		for _, i := range slices.Sorted(maps.Keys(partial.Errs)) {
+			if entry := partial.Errs[i]; entry != nil {
+				inspectText(t, fmt.Sprintf("the entry of item %d", i), entry.Error(), secrets)
 			}
 		}
 	}
 }
 
-// texts returns the texts of err and of its entries.
-func texts(err error) map[string]string {
-	if err == nil {
-		return nil
+func inspectText(t testing.TB, name, text string, secrets []string) {
+	if strings.TrimSpace(text) == "" {
+		t.Errorf("%s has an empty text", name)
 	}
-	all := map[string]string{"the error": err.Error()}
-	if partial := partialOf(err); partial != nil {
-		for _, i := range slices.Sorted(maps.Keys(partial.Errs)) {
-			if entry := partial.Errs[i]; entry != nil {
-				all[fmt.Sprintf("the entry of item %d", i)] = entry.Error()
-			}
+	for _, secret := range secrets {
+		if strings.Contains(text, secret) {
+			t.Errorf("%s tells the secret %q: %s", name, secret, text)
 		}
 	}
-	return all
 }
