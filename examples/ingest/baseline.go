@@ -63,7 +63,7 @@ func (s *service) postNaive(w http.ResponseWriter, r *http.Request) {
 	}
 	began := time.Now()
 	err = s.store.Write(r.Context(), []Event{event})
-	s.recorder.flushTime.observe(time.Since(began).Seconds())
+	s.recorder.attempt(time.Since(began), err)
 	if err != nil {
 		answerError(w, http.StatusInternalServerError, err)
 		return
@@ -94,20 +94,20 @@ func metadataOf(e Event) map[string]string {
 
 // loop is the batcher of the textbooks.
 type loop struct {
-	events  chan Event
-	workers chan struct{} // a place for each batch that is being written
-	store   store
-	took    *histogram
-	failed  func(err error, events []Event)
-	running sync.WaitGroup
+	events   chan Event
+	workers  chan struct{} // a place for each batch that is being written
+	store    store
+	recorder *recorder
+	failed   func(err error, events []Event)
+	running  sync.WaitGroup
 }
 
 func startLoop(s *service) *loop {
 	l := &loop{
-		events:  make(chan Event, 2*s.cfg.size),
-		workers: make(chan struct{}, s.cfg.workers),
-		store:   s.store,
-		took:    s.recorder.flushTime,
+		events:   make(chan Event, 2*s.cfg.size),
+		workers:  make(chan struct{}, s.cfg.workers),
+		store:    s.store,
+		recorder: s.recorder,
 		failed: func(err error, events []Event) {
 			s.log.Error("EVENTS LOST", "events", len(events), "error", err)
 		},
@@ -149,7 +149,7 @@ func (l *loop) flush(batch []Event) {
 		defer func() { <-l.workers }()
 		began := time.Now()
 		err := l.store.Write(context.Background(), batch)
-		l.took.observe(time.Since(began).Seconds())
+		l.recorder.attempt(time.Since(began), err)
 		if err != nil {
 			l.failed(err, batch)
 		}

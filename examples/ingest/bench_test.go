@@ -6,6 +6,7 @@ package main
 
 import (
 	"io"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,16 +22,19 @@ import (
 func BenchmarkIngest(b *testing.B) {
 	server := pgtest.Start(b, pgtest.WithFsync())
 	for _, v := range []struct {
-		impl  string
-		mode  mode
-		share float64 // of the events that are waited for
+		impl string
+		args []string
 	}{
-		{"naive", naive, 0}, {"plain", plain, 0}, {"batched", batched, 0}, {"batchedwait", batched, 1},
+		{"naive", []string{"-naive"}},
+		{"plain", []string{"-plain"}},
+		{"batched", nil},
+		// Everything is waited for, as it is by the naive one.
+		{"batchedwait", []string{"-wait-share", "1", "-delay", "1ms"}},
 	} {
 		b.Run("impl="+v.impl, func(b *testing.B) {
 			cfg := defaults()
-			require.NoError(b, cfg.parse([]string{"-load", "1", "-postgres", server.NewDatabase(b)}, io.Discard))
-			cfg.load, cfg.mode, cfg.waitShare = b.N, v.mode, v.share
+			args := []string{"-load", strconv.Itoa(b.N), "-wait-share", "0", "-postgres", server.NewDatabase(b)}
+			require.NoError(b, cfg.parse(append(args, v.args...), io.Discard))
 			benchmarkService(b, cfg)
 		})
 	}
@@ -46,10 +50,9 @@ func benchmarkService(b *testing.B, cfg config) {
 	d := newDriver(c.url, cfg.conns, cfg.maxTries)
 	src := source{requests: generate("bench", cfg.load, cfg.waitShare)}
 	b.ResetTimer()
-	took, spent, err := loadChild(b.Context(), c, d, src)
+	took, spent, err := c.load(b.Context(), d, src)
 	b.StopTimer()
-	require.NoError(b, err)
-	require.NoError(b, a.conclude(b.Context(), d, src, nil, c.end()))
+	require.NoError(b, a.conclude(b.Context(), d, src, nil, err))
 	n := float64(b.N)
 	answers := d.answered[0].summary()
 	if cfg.mode == naive || cfg.waitShare == 1 {

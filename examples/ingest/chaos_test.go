@@ -141,7 +141,7 @@ func TestF50_ANetworkThatIsCutInTheMiddleOfABatchLosesNothing(t *testing.T) {
 
 func TestF48_ABatchOfWhoseCommitNothingIsHeardIsNotStoredTwice(t *testing.T) {
 	s, proxy := behindProxy(t, func(c *config) { c.delay = 100 * time.Millisecond }) // full batches
-	const copyDone = "c\x00\x00\x00\x04" // the message that ends the rows of a COPY
+	const copyDone = "c\x00\x00\x00\x04"                                             // the message that ends the rows of a COPY
 	for range 5 {
 		_, before := s.watched.counts()
 		<-proxy.CutReplyTo(copyDone)

@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +22,8 @@ type config struct {
 	rescue    string // empty: a name made from the database's
 	load      int
 	split     bool
-	mode      mode
+	naive     bool
+	plain     bool
 	file      string
 	conns     int
 	waitShare float64
@@ -42,6 +42,7 @@ type config struct {
 	flushLimit  time.Duration // for one attempt
 	maxTries    int           // at sending one event
 	rescueFile  string        // set with the database
+	mode        mode          // what naive and plain say
 
 	// open opens the store in a file, openPostgres the one on a server.
 	open         func(ctx context.Context, path string) (store, error)
@@ -113,25 +114,11 @@ func (c *config) bind(flags *flag.FlagSet) {
 		"batches that are written at once (default 1, %d with -postgres)", postgresWorkers))
 	flags.BoolVar(&c.split, "split", false,
 		"with -load: run the service in a process of its own, so that what it costs is seen apart")
-	flags.BoolFunc("naive", "for comparison: no batches, an INSERT for each request, answered 201",
-		c.choose(naive))
-	flags.BoolFunc("plain", "for comparison, with -postgres: batches as people write them first,\n"+
-		"with a loop around a channel; not to be trusted with data", c.choose(plain))
-}
-
-// choose returns the function of a flag that chooses the mode.
-func (c *config) choose(m mode) func(string) error {
-	return func(value string) error {
-		switch chosen, err := strconv.ParseBool(value); {
-		case err != nil:
-			return errors.New("must be true or false")
-		case chosen && c.mode != batched && c.mode != m:
-			return fmt.Errorf("excludes -%s", c.mode)
-		case chosen:
-			c.mode = m
-		}
-		return nil
-	}
+	flags.BoolVar(&c.naive, "naive", false,
+		"for comparison: no batches, an INSERT for each request, answered 201")
+	flags.BoolVar(&c.plain, "plain", false,
+		"for comparison, with -postgres: batches as people write them first, with a loop around\n"+
+			"a channel; not to be trusted with data")
 }
 
 // postgresWorkers is the default with -postgres: see docs/ingest.md.
@@ -154,6 +141,12 @@ func (c *config) parse(args []string, help io.Writer) error {
 	}
 	given := make(map[string]bool)
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	switch {
+	case c.naive:
+		c.mode = naive
+	case c.plain:
+		c.mode = plain
+	}
 	if !given["workers"] {
 		c.workers = 1
 		if c.postgres != "" {
@@ -194,8 +187,9 @@ func (c *config) check(rest []string, given map[string]bool) error {
 		{given["postgres"] && c.postgres == "", "-postgres: the connection string is empty"},
 		{given["postgres"] && given["db"], "-db and -postgres exclude each other"},
 		{given["rescue"] && c.rescue == "", "-rescue: the name is empty"},
-		{c.mode == plain && c.postgres == "", "-plain is for -postgres"},
-		{c.mode == naive && (given["size"] || given["delay"] || given["workers"]),
+		{c.naive && c.plain, "-naive and -plain exclude each other"},
+		{c.plain && c.postgres == "", "-plain is for -postgres"},
+		{c.naive && (given["size"] || given["delay"] || given["workers"]),
 			"-size, -delay and -workers are for batches, and -naive has none"},
 		{c.split && c.load == 0, "-split is for -load"},
 		{given["load"] && given["file"], "-load and -file exclude each other"},

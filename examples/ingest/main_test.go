@@ -169,6 +169,15 @@ func TestMisuseIsRefusedWithOneMessage(t *testing.T) {
 		{"-delay 0", "-delay 0s: must be positive"},
 		{"-delay 5", `invalid value "5" for flag -delay: parse error`},
 		{"-workers 0", "-workers 0: must be from 1 to 1000"},
+		{"-postgres=", "-postgres: the connection string is empty"},
+		{"-postgres host=x -db y", "-db and -postgres exclude each other"},
+		{"-rescue=", "-rescue: the name is empty"},
+		{"-plain", "-plain is for -postgres"},
+		{"-naive -plain", "-naive and -plain exclude each other"},
+		{"-naive=maybe", `invalid boolean value "maybe" for -naive: parse error`},
+		{"-naive -size 5", "-size, -delay and -workers are for batches, and -naive has none"},
+		{"-split", "-split is for -load"},
+		{"-split -file x", "-split is for -load"},
 		{"-load 5 more words", `unexpected argument "more words"`},
 	} {
 		t.Run(c.args, func(t *testing.T) {
@@ -183,8 +192,9 @@ func TestHelpGoesToStdout(t *testing.T) {
 	assert.Zero(t, got.status)
 	assert.Empty(t, got.stderr)
 	assert.Contains(t, got.stdout, "ingest -load N [-conns C] [-db FILE]")
-	for _, name := range []string{"addr", "db", "load", "file", "conns", "wait-share", "size", "delay", "workers"} {
-		assert.Contains(t, got.stdout, "  -"+name+" ")
+	for _, name := range []string{"addr", "db", "load", "file", "conns", "wait-share", "size", "delay", "workers",
+		"postgres", "rescue", "split", "naive", "plain"} {
+		assert.Regexp(t, "(?m)^  -"+name+"( |$)", got.stdout)
 	}
 }
 

@@ -134,9 +134,14 @@ func (r *recorder) flushStart(ctx context.Context, info batcher.Info) context.Co
 }
 
 func (r *recorder) flushEnd(_ context.Context, _ batcher.Info, result batcher.FlushResult) {
-	seconds := result.Duration.Seconds()
+	r.attempt(result.Duration, result.Err)
+}
+
+// attempt counts an attempt to store events.
+func (r *recorder) attempt(took time.Duration, err error) {
+	seconds := took.Seconds()
 	r.flushTime.observe(seconds)
-	if result.Err != nil {
+	if err != nil {
 		r.flushFailures.observe(seconds)
 	} else {
 		r.flushOK.observe(seconds)

@@ -88,28 +88,28 @@ func openPool(ctx context.Context, dsn string, change func(*pgxpool.Config)) (*p
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
-// explainDSN says what is wrong with a connection string, without quoting what may be a part of
-// its password. Of a URL that can be taken apart it is known which part that is; of others it is not.
+// explainDSN says what is wrong with a connection string, without quoting it. Of a URL that can be
+// taken apart it is known what the password is, and that the reason does not contain it. Of others
+// it is not, so they get no reason.
 func explainDSN(dsn string, err error) error {
-	const hint = "a URL such as postgres://USER:PASSWORD@HOST:5432/DATABASE, with special characters " +
-		"of the password percent-encoded, or host=HOST user=USER ..."
+	_, reason, found := strings.Cut(err.Error(), "`: ") // pgx quotes the string before that
 	u, urlErr := url.Parse(dsn)
-	cause := errors.Unwrap(err)
-	if urlErr != nil || u.Host == "" || cause == nil {
-		return errors.New("the connection string cannot be read; wanted is " + hint)
+	if found && urlErr == nil && u.Host != "" {
+		password, given := u.User.Password()
+		if !given || password != "" && !strings.Contains(reason, password) {
+			return fmt.Errorf("the connection string cannot be read: %s", reason)
+		}
 	}
-	text := cause.Error()
-	if password, ok := u.User.Password(); ok && (password == "" || strings.Contains(text, password)) {
-		return errors.New("the connection string cannot be read; wanted is " + hint)
-	}
-	return fmt.Errorf("the connection string cannot be read: %s", text)
+	return errors.New("the connection string cannot be read: it should be a URL such as " +
+		"postgres://USER:PASSWORD@HOST:5432/DATABASE, with special characters of the password " +
+		"percent-encoded, or a list such as host=HOST user=USER dbname=DATABASE")
 }
 
 // postgresName says which database it is: host, port and name, and nothing of the rest.
 func postgresName(dsn string) string {
 	c, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		return "of -postgres"
+		return "given with -postgres"
 	}
 	at := net.JoinHostPort(c.ConnConfig.Host, strconv.Itoa(int(c.ConnConfig.Port)))
 	return "postgres://" + at + "/" + c.ConnConfig.Database

@@ -18,6 +18,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed-4c1eaf8a/batcher/sink/pgsink/pgtest"
 )
 
 // process is the program, running.
@@ -87,6 +89,12 @@ func storedIn(t *testing.T, db string, l *ledger) verdict {
 	t.Helper()
 	st, err := openSQLite(t.Context(), db)
 	require.NoError(t, err)
+	return storedOn(t, st, l)
+}
+
+// storedOn is storedIn for a store, which it closes.
+func storedOn(t *testing.T, st store, l *ledger) verdict {
+	t.Helper()
 	after, err := tally(t.Context(), st)
 	require.NoError(t, err)
 	require.NoError(t, st.Close())
@@ -103,6 +111,20 @@ func TestSIGTERMUnderLoadLosesNothing(t *testing.T) {
 		assert.Positive(t, v.accepted)
 		assert.Contains(t, p.stdout.String(), "+ failed 0 + dropped 0 + returned 0 + pending 0;")
 	}
+}
+
+func TestSIGTERMUnderLoadLosesNothingOnPostgres(t *testing.T) {
+	dsn := pgtest.Shared(t).NewDatabase(t)
+	rescue := filepath.Join(t.TempDir(), "rescued")
+	l, p, status := hit(t, syscall.SIGTERM, "-postgres", dsn, "-rescue", rescue, "-size", "50", "-delay", "10ms")
+	assert.Zero(t, status)
+	st, err := openPostgres(t.Context(), dsn, batched, 1)
+	require.NoError(t, err)
+	v := storedOn(t, st, l)
+	require.NoError(t, v.err())
+	assert.Positive(t, v.accepted)
+	assert.Contains(t, p.stdout.String(), "+ failed 0 + dropped 0 + returned 0 + pending 0;")
+	assert.NoFileExists(t, rescue)
 }
 
 func TestSIGKILLLosesNoEventThatWasWaitedFor(t *testing.T) {

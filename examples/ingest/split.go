@@ -146,26 +146,31 @@ func (a *app) driveChild(ctx context.Context, src source) error {
 	}
 	d := newDriver(c.url, a.cfg.conns, a.cfg.maxTries)
 	shown := startProgress(a.stderr, a.terminal, src.total, d.done.Load)
-	took, spent, err := loadChild(ctx, c, d, src)
+	took, spent, ended := c.load(ctx, d, src)
 	shown.stop()
-	ended := errors.Join(err, c.end())
 	writeReport(a.stdout, d, took, spent)
 	return a.conclude(ctx, d, src, before, ended)
 }
 
-// loadChild sends the load, and reads the metrics before it and after.
-func loadChild(ctx context.Context, c *child, d *driver, src source) (time.Duration, costs, error) {
+// load sends the load and ends the service. The costs are those from the first request to the end
+// of the process, so that the batches that are left over are in them.
+func (c *child) load(ctx context.Context, d *driver, src source) (time.Duration, costs, error) {
 	before, err := c.read()
 	if err != nil {
-		return 0, costs{}, err
+		return 0, costs{}, errors.Join(err, c.end())
 	}
 	took := d.drive(ctx, src.requests)
 	after, err := c.read()
 	if err != nil && ctx.Err() != nil { // the same interrupt has ended the service
-		return took, costs{}, nil
+		err = nil
+	}
+	err = errors.Join(err, c.end())
+	used := after.usage().minus(before.usage())
+	if total := c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime(); total > 0 {
+		used.cpu = total.Seconds() - before.usage().cpu
 	}
 	return took, costs{
-		used: after.usage().minus(before.usage()), whose: "(of the service alone)",
+		used: used, whose: "(of the service alone)",
 		flush: after.summary(metricFlushes), batch: after.summary(metricBatches),
 	}, err
 }
