@@ -3,14 +3,19 @@ package batchertest_test
 // The conformance suite: a correct sink passes, and each defect is found by the checks for it.
 
 import (
+	"context"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-4c1eaf8a/batcher"
 	"github.com/seed-4c1eaf8a/batcher/batchertest"
 )
 
@@ -46,6 +51,23 @@ var writing = []string{
 }
 
 func TestACorrectSinkPasses(t *testing.T) { batchertest.TestSink(t, goodSink()) }
+
+func TestTheSinkOfTheExamplePasses(t *testing.T) { testJournal(t) }
+
+func TestTheHugeBatchHasTenThousandItemsUnlessTheTestSaysOtherwise(t *testing.T) {
+	for size, want := range map[int]int{0: 10_000, 1: 1, 1500: 1500} {
+		largest := 0
+		sink := defect{write: func(s *store) batcher.FlushFunc[record] {
+			return func(ctx context.Context, batch []record) error {
+				largest = max(largest, len(batch))
+				return s.write(ctx, batch)
+			}
+		}}.sink(newStore)
+		sink.Huge = size
+		assert.Empty(t, recorded(t, batchertest.SinkChecks(sink)[huge]).reports)
+		assert.Equal(t, max(want, 3), largest, "and one of 3")
+	}
+}
 
 func TestTheSuiteHasTheChecksThatItsTestsNameAndNoOther(t *testing.T) {
 	all := append([]string{badRow, tooLarge, noTable, busy, reset}, writing...)
@@ -156,4 +178,69 @@ func TestItemsWithOneKeyAreRefused(t *testing.T) {
 	assert.Equal(t, []string{
 		`batchertest: TestSink: SinkTest.Item: items 0 and 1 have the same key "record 0"`,
 	}, r.reports)
+}
+
+func TestAGoroutineGetsTimeToEnd(t *testing.T) {
+	for seconds, says := range map[int]string{1: "", 9: "", 12: "goroutines are left: 1\n\ngoroutine "} {
+		ends := defect{write: func(s *store) batcher.FlushFunc[record] {
+			go func() {
+				select {
+				case <-s.quit:
+				case <-time.After(time.Duration(seconds) * time.Second):
+				}
+			}()
+			return s.write
+		}}
+		reports := strings.Join(ends.reports(t, empty), "")
+		assert.Equal(t, says != "", reports != "", seconds)
+		assert.Contains(t, reports, says)
+	}
+}
+
+func TestWhatTheCleanupsOfACheckEndIsNotLeft(t *testing.T) {
+	sink := goodSink()
+	start := func(t testing.TB) {
+		quit := make(chan struct{})
+		go func() { <-quit }()
+		t.Cleanup(func() { close(quit) })
+	}
+	open, provoke := sink.Open, sink.Failures[0].Provoke
+	sink.Open = func(t testing.TB) batchertest.Target[record] {
+		start(t)
+		return open(t)
+	}
+	sink.Failures[0].Provoke = func(t testing.TB) error {
+		start(t)
+		return provoke(t)
+	}
+	for _, name := range []string{empty, badRow} {
+		assert.Empty(t, recorded(t, batchertest.SinkChecks(sink)[name]).reports)
+	}
+}
+
+func TestWhatAProvokedFailureLeavesIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		quit := make(chan struct{})
+		leaks := defect{classify: func(answer string) error {
+			go func() { <-quit }()
+			return classify(answer)
+		}}
+		reports := recorded(t, batchertest.SinkChecks(leaks.sink(newStore))[reset]).reports
+		close(quit)
+		require.Len(t, reports, 1)
+		assert.Contains(t, reports[0], "goroutines are left: 1")
+	})
+}
+
+func TestWhatAllTargetsShareIsNotLeft(t *testing.T) {
+	quit := make(chan struct{})
+	defer close(quit)
+	serve := sync.OnceFunc(func() { go func() { <-quit }() })
+	sink := goodSink()
+	open := sink.Open
+	sink.Open = func(t testing.TB) batchertest.Target[record] {
+		serve()
+		return open(t)
+	}
+	batchertest.TestSink(t, sink)
 }
