@@ -22,7 +22,10 @@ import (
 	"github.com/seed-4c1eaf8a/batcher/sink/kafkasink"
 )
 
-const topic = "events"
+const (
+	topic    = "events"
+	warmUpID = "warm-up"
+)
 
 // patience bounds what should take milliseconds, on a machine that is busy with other things.
 const patience = 60 * time.Second
@@ -117,7 +120,32 @@ func (c *cluster) newSink(opts ...kgo.Opt) *kafkasink.Sink[event] {
 	return sink
 }
 
-// stored reads all the records of a topic, in order within each partition.
+// strictSink returns a sink whose client has all records of a batch before it sends the first one,
+// which is what makes the order strict when records fail: see "Order" in the package documentation.
+func (c *cluster) strictSink(opts ...kgo.Opt) *kafkasink.Sink[event] {
+	c.t.Helper()
+	return c.lingeringSink(5*time.Second, opts...)
+}
+
+// lingeringSink returns a sink whose client lingers, and knows the topic's partitions already: what
+// it sends before that does linger.
+func (c *cluster) lingeringSink(linger time.Duration, opts ...kgo.Opt) *kafkasink.Sink[event] {
+	c.t.Helper()
+	client := c.client(append(opts, kgo.ProducerLinger(linger))...)
+	sink, err := kafkasink.New(client, record)
+	require.NoError(c.t, err)
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
+	defer cancel()
+	written := make(chan error, 1)
+	go func() { written <- sink.Write(ctx, []event{{ID: warmUpID}}) }()
+	for len(written) == 0 {
+		require.NoError(c.t, client.Flush(ctx))
+	}
+	require.NoError(c.t, <-written)
+	return sink
+}
+
+// stored reads all the records of a topic, in order within each partition, without that of lingeringSink.
 func (c *cluster) stored(topic string) []*kgo.Record {
 	c.t.Helper()
 	offsets, want := make(map[int32]kgo.Offset), 0
@@ -140,6 +168,7 @@ func (c *cluster) stored(topic string) []*kgo.Record {
 		require.NoError(c.t, fetches.Err0())
 		all = append(all, fetches.Records()...)
 	}
+	all = slices.DeleteFunc(all, func(r *kgo.Record) bool { return idOf(r) == warmUpID })
 	slices.SortStableFunc(all, func(a, b *kgo.Record) int { return int(a.Partition - b.Partition) })
 	return all
 }
@@ -191,6 +220,15 @@ func partial(t testing.TB, err error) map[int]error {
 	var p *batcher.PartialError
 	require.ErrorAs(t, err, &p)
 	return p.Errs
+}
+
+// requireEachOnce checks that n events are there, none of them twice, in whatever order.
+func requireEachOnce(t testing.TB, c *cluster, n int) {
+	t.Helper()
+	ids := c.ids()
+	require.Len(t, ids, n)
+	slices.Sort(ids)
+	require.Len(t, slices.Compact(ids), n, "different ones")
 }
 
 // requireOrderPerKey checks that the IDs of each key are stored in ascending order, each once.

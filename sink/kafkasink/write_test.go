@@ -119,17 +119,9 @@ func (h bufferedHook) OnProduceRecordBuffered(r *kgo.Record) { h(r) }
 
 func TestLingerIsNotAddedToABatch(t *testing.T) {
 	c := newCluster(t, 2, 4)
-	client := c.client(kgo.ProducerLinger(time.Minute)) // the longest there is
-	sink, err := kafkasink.New(client, record)
-	require.NoError(t, err)
+	sink := c.lingeringSink(time.Minute) // the longest there is
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	written := make(chan error, 1)
-	go func() { written <- sink.Write(ctx, events(1)) }() // to an unknown topic, which does linger
-	for len(written) == 0 {
-		require.NoError(t, client.Flush(ctx))
-	}
-	require.NoError(t, <-written)
 	require.NoError(t, sink.Write(ctx, events(100)))
 }
 

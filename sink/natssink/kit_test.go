@@ -72,26 +72,48 @@ func makeStream(t testing.TB, js jetstream.JetStream, change ...func(*jetstream.
 	}
 }
 
-// stored reads the whole stream, in its order.
+// stored reads the whole stream, in its order. It begins again if that fails: a cluster may be without
+// a leader for a while.
 func stored(t testing.TB, js jetstream.JetStream) []jetstream.Msg {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	for {
+		all, err := read(ctx, js)
+		if err == nil {
+			return all
+		}
+		require.NoError(t, ctx.Err(), "%v", err)
+	}
+}
+
+func read(ctx context.Context, js jetstream.JetStream) (all []jetstream.Msg, err error) {
 	stream, err := js.Stream(ctx, streamName)
-	require.NoError(t, err)
-	want := int(stream.CachedInfo().State.Msgs)
+	if err != nil {
+		return nil, err
+	}
 	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{})
-	require.NoError(t, err)
-	all := make([]jetstream.Msg, 0, want)
+	if err != nil {
+		return nil, err
+	}
+	want := int(stream.CachedInfo().State.Msgs)
 	for len(all) < want {
-		fetched, err := consumer.Fetch(min(want-len(all), 500), jetstream.FetchMaxWait(patience))
-		require.NoError(t, err)
+		fetched, err := consumer.Fetch(min(want-len(all), 500), jetstream.FetchMaxWait(5*time.Second))
+		if err != nil {
+			return nil, err
+		}
+		before := len(all)
 		for m := range fetched.Messages() {
 			all = append(all, m)
 		}
-		require.NoError(t, fetched.Error())
+		if err := fetched.Error(); err != nil {
+			return nil, err
+		}
+		if len(all) == before {
+			return nil, errors.New("no message in time")
+		}
 	}
-	return all
+	return all, nil
 }
 
 // ids returns the IDs of what is stored.
