@@ -8,6 +8,7 @@ package httpsink_test
 import (
 	"io"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -56,6 +57,56 @@ func TestAllocsOfResultsDoNotGrowWithTheAnswer(t *testing.T) {
 			return testing.AllocsPerRun(50, write)
 		}
 		assert.LessOrEqual(t, allocs(1<<20), allocs(100)+5, name)
+	}
+}
+
+// Whatever becomes of a batch, its buffer is used again: a Write of 1 MB allocates far less.
+func TestAllocsOfABodyAreNoneWhateverBecomesOfIt(t *testing.T) {
+	answer := func(status int) string {
+		return serve(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Location", "/there")
+			w.WriteHeader(status)
+		})
+	}
+	redirects, fails := answer(307), answer(500)
+	transport := new(http.Transport)
+	defer transport.CloseIdleConnections()
+	last := httpsink.WithClient(&http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	})
+	half := httpsink.WithJSONEncoder(func(dst []byte, item int) ([]byte, error) {
+		if item < 0 {
+			return nil, errDown
+		}
+		return append(append(dst, '"'), make([]byte, 1<<10)...), nil
+	})
+	hook := httpsink.WithRequest(func(*http.Request) error { return errDown })
+	prefix := httpsink.WithFraming(strings.Repeat("p", 1<<20), "", "")
+	bad := httpsink.WithEncoder("", func([]byte, int) ([]byte, error) { return nil, errDown })
+	for name, c := range map[string]struct {
+		url   string
+		opts  []httpsink.Option
+		batch []int
+	}{
+		"redirected": {redirects, []httpsink.Option{half, last}, ints(1000)},
+		"failed":     {fails, []httpsink.Option{half}, ints(1000)},
+		"not sent":   {fails, []httpsink.Option{half, hook}, ints(1000)},
+		"all bad":    {fails, []httpsink.Option{bad, prefix}, ints(1)},
+	} {
+		sink := open[int](t, c.url, c.opts...)
+		write := func() { assert.Error(t, sink.Write(t.Context(), c.batch), name) }
+		write()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		const writes = 20
+		for range writes {
+			write()
+		}
+		runtime.ReadMemStats(&after)
+		perWrite := (after.TotalAlloc - before.TotalAlloc) / writes
+		assert.Less(t, perWrite, uint64(500<<10), name) // the server's share included
 	}
 }
 

@@ -73,6 +73,20 @@ func (f faulty) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, f.err
 }
 
+// silent is a transport that says nothing but a status.
+type silent int
+
+func (s silent) RoundTrip(req *http.Request) (*http.Response, error) {
+	req.Body.Close()
+	return &http.Response{StatusCode: int(s), Body: http.NoBody}, nil
+}
+
+func TestATransportThatDoesNotSayWhatItAnswersIsForgiven(t *testing.T) {
+	client := httpsink.WithClient(&http.Client{Transport: silent(500)})
+	err := open[int](t, "http://u:p@localhost/in", client).Write(t.Context(), []int{1})
+	assert.EqualError(t, err, "httpsink: POST http://localhost/in: status 500 Internal Server Error")
+}
+
 func TestSecretsAreBlottedOutOfErrorsOfTheTransport(t *testing.T) {
 	write := func(fault error) error {
 		sink := open[int](t, "https://wilma:password@localhost/in?key=query1",
