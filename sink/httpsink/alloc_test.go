@@ -93,6 +93,7 @@ func TestAllocsOfABodyAreNoneWhateverBecomesOfIt(t *testing.T) {
 		"redirected": {redirects, []httpsink.Option{half, last}, ints(1000)},
 		"failed":     {fails, []httpsink.Option{half}, ints(1000)},
 		"not sent":   {fails, []httpsink.Option{half, hook}, ints(1000)},
+		"hooked":     {fails, []httpsink.Option{half, httpsink.WithRequest(func(*http.Request) error { return nil })}, ints(1000)},
 		"all bad":    {fails, []httpsink.Option{bad, prefix}, ints(1)},
 	} {
 		sink := open[int](t, c.url, c.opts...)

@@ -181,10 +181,33 @@ func TestNamesTellBatchersApart(t *testing.T) {
 		for _, name := range []string{"a", "b", "ab"} {
 			b := batcherTo(t, sink, batcher.WithName(name))
 			require.NoError(t, addAll(t, b, 1))
+			require.NoError(t, addAll(t, b, 1)) // told apart by the number of the batch
 		}
-		require.Len(t, catcher.keys, 3)
+		require.Len(t, catcher.keys, 6)
 		assertDistinct(t, catcher.keys)
 	})
+}
+
+func TestTimesTellBatchersWithoutNamesApart(t *testing.T) {
+	for name, c := range map[string]struct{ opened, sealed time.Duration }{
+		"opened a nanosecond later": {opened: 1}, "sealed a nanosecond later": {sealed: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				catcher := new(keyCatcher)
+				sink := open[int](t, "http://localhost", httpsink.WithClient(&http.Client{Transport: catcher}))
+				b1, b2 := batcherTo(t, sink), batcherTo(t, sink)
+				require.NoError(t, b1.Add(t.Context(), 1))
+				time.Sleep(c.opened)
+				require.NoError(t, b2.Add(t.Context(), 1))
+				require.NoError(t, b1.Flush(t.Context()))
+				time.Sleep(c.sealed)
+				require.NoError(t, b2.Flush(t.Context()))
+				require.Len(t, catcher.keys, 2)
+				assertDistinct(t, catcher.keys)
+			})
+		})
+	}
 }
 
 func TestTwoSinksNeverHaveTheSameKey(t *testing.T) {

@@ -197,6 +197,16 @@ func withTimeout(t testing.TB) context.Context {
 	return ctx
 }
 
+// wait waits for something to be received.
+func wait(t testing.TB, c <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-withTimeout(t).Done():
+		t.Fatal("it does not come")
+	}
+}
+
 // appendNumber encodes 0 to 999 as itself and fails for the others, except that 1000 is nothing and 1001
 // panics.
 func appendNumber(dst []byte, item int) ([]byte, error) {

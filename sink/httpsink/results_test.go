@@ -58,6 +58,9 @@ func TestResultsAreMappedBackToTheBatch(t *testing.T) {
 			err := sink.Write(t.Context(), c.batch)
 			require.Equal(t, c.want, verdict(err), "%v", err)
 			var partial *batcher.PartialError
+			if name == "none left out" {
+				assert.Same(t, c.results, err)
+			}
 			if !errors.As(err, &partial) {
 				assert.Regexp(t, "^httpsink: ", err.Error())
 				return
@@ -75,7 +78,7 @@ func TestResultsAreMappedBackToTheBatch(t *testing.T) {
 }
 
 func TestAnErrorOfTheResultsNamesWhoHasAnswered(t *testing.T) {
-	_, url := record(t, redirect(307, "/there?key=s3cret"))
+	_, url := record(t, redirect(307, "/there?key=s3cret#place"))
 	results := httpsink.WithResults(func(*httpsink.Response, int) error { return errDown })
 	err := open[int](t, url+"/", results).Write(t.Context(), []int{1})
 	assert.EqualError(t, err, "httpsink: POST "+url+"/there?key=***: down")

@@ -140,6 +140,6 @@ func TestTheExcerptIsBoundedAndPrintable(t *testing.T) {
 		assert.LessOrEqual(t, len(refused.Body), 512)
 	}
 	_, url := record(t, status(422, "no such field"))
-	err := open[int](t, url).Write(t.Context(), []int{1})
+	err := open[int](t, url+"#place").Write(t.Context(), []int{1})
 	assert.EqualError(t, err, "httpsink: POST "+url+": status 422 Unprocessable Entity: no such field")
 }

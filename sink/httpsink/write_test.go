@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -152,6 +154,7 @@ func TestAContextThatHasEndedSendsNothing(t *testing.T) {
 	assertTransient(t, err)
 	assert.ErrorIs(t, err, errDown)
 	assert.ErrorIs(t, err, context.Canceled)
+	assert.ErrorContains(t, err, "nothing was sent")
 
 	ctx, stop := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer stop()
@@ -376,12 +379,40 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	}
 }
 
-func TestAWriteAfterCloseWorksAndLeavesNothing(t *testing.T) {
-	rec, url := record(t, nil)
-	sink := open[int](t, url)
-	for range 3 {
-		sink.Close()
-		require.NoError(t, sink.Write(t.Context(), []int{1}))
+func TestCloseAndAWriteAfterItLeaveNoConnection(t *testing.T) {
+	closed := make(chan struct{}, 10)
+	server := httptest.NewUnstartedServer(new(recorder))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
 	}
-	assert.Equal(t, 3, rec.connections()) // and TestMain sees that none is left
+	server.Start()
+	defer server.Close()
+	sink, err := httpsink.New[int](server.URL)
+	require.NoError(t, err)
+	require.NoError(t, sink.Write(t.Context(), []int{1}))
+	require.Empty(t, closed)
+	sink.Close()
+	wait(t, closed)
+	for range 3 {
+		require.NoError(t, sink.Write(t.Context(), []int{1}))
+		wait(t, closed)
+	}
+}
+
+func TestAWriteThatCloseDoesNotWaitForLeavesNoConnection(t *testing.T) {
+	arrived, answer := make(chan struct{}), make(chan struct{})
+	url := serve(t, func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-answer
+	})
+	sink, err := httpsink.New[int](url)
+	require.NoError(t, err)
+	done := make(chan error)
+	go func() { done <- sink.Write(t.Context(), []int{1}) }()
+	<-arrived
+	sink.Close()
+	close(answer)
+	require.NoError(t, <-done) // and TestMain sees that nothing is left
 }
