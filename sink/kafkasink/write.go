@@ -25,8 +25,8 @@ import (
 //
 // See "Which errors are permanent" in the package documentation for the marks.
 //
-// The cost is six allocations a batch above those of [kgo.Client.ProduceSync], whatever its size: the
-// slab of records, the copy of their bytes, and the wait.
+// The cost of making the records is four allocations a batch, whatever its size (one per item more if
+// that has headers): among them one slab of all records and one copy of all bytes.
 func (s *Sink[T]) Write(ctx context.Context, batch []T) error {
 	if len(batch) == 0 {
 		return nil
