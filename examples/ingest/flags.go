@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"time"
 
@@ -192,6 +193,7 @@ func (c *config) check(rest []string, given map[string]bool) error {
 		{c.naive && (given["size"] || given["delay"] || given["workers"]),
 			"-size, -delay and -workers are for batches, and -naive has none"},
 		{c.split && c.load == 0, "-split is for -load"},
+		{c.split && runtime.GOOS == "windows", "-split ends the service with a signal, which Windows has not"},
 		{given["load"] && given["file"], "-load and -file exclude each other"},
 		{given["conns"] && !c.driven(), "-conns is for -load and -file"},
 		{c.conns < 1 || c.conns > maxConns,

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -79,21 +78,4 @@ func TestAnEventIsReadWithFewAllocations(t *testing.T) {
 	body := []byte(goodEvent)
 	most := 3.0 // the strings, the map, and its first entries
 	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = decodeEvent(body) }), most)
-}
-
-func BenchmarkDecode(b *testing.B) {
-	body := []byte(strings.Replace(goodEvent, `"ip"`, `"region":"eu-north","ip"`, 1))
-	for _, c := range []struct {
-		impl   string
-		decode func([]byte) (eventInput, error)
-	}{{"plainjson", decodeEvent}, {"encodingjson", decodeAny}} {
-		b.Run("impl="+c.impl, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := c.decode(body); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }

@@ -70,8 +70,10 @@ func writeCostsPer(w io.Writer, c costs, n float64) {
 	if c.used.cpu > 0 {
 		fmt.Fprintf(w, "CPU per request\t%s %s\n", short(c.used.cpu/n), c.whose)
 	}
-	fmt.Fprintf(w, "allocations per request\t%.0f, %.1f KiB %s\n",
-		c.used.objects/n, c.used.bytes/n/1024, c.whose)
+	if c.used.objects > 0 {
+		fmt.Fprintf(w, "allocations per request\t%.0f, %.1f KiB %s\n",
+			c.used.objects/n, c.used.bytes/n/1024, c.whose)
+	}
 	if c.used.memory > 0 {
 		fmt.Fprintf(w, "memory\tat most %.1f MiB resident %s\n", c.used.memory/(1<<20), c.whose)
 	}

@@ -34,7 +34,7 @@ type service struct {
 }
 
 // maxBatchBytes bounds the memory that events take while the store is down: with one
-// worker four such batches at most are held, whatever the sizes of the events.
+// worker four such batches at most are held, with two seven, whatever the sizes of the events.
 const maxBatchBytes = 8 << 20
 
 // newService makes everything but the listener, and starts nothing. It takes

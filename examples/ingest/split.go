@@ -161,10 +161,13 @@ func (c *child) load(ctx context.Context, d *driver, src source) (time.Duration,
 	}
 	took := d.drive(ctx, src.requests)
 	after, err := c.read()
-	if err != nil && ctx.Err() != nil { // the same interrupt has ended the service
-		err = nil
+	ended := c.end()
+	switch {
+	case err != nil && ctx.Err() != nil: // the same interrupt has ended the service
+		return took, costs{}, ended
+	case err != nil:
+		return took, costs{}, errors.Join(err, ended)
 	}
-	err = errors.Join(err, c.end())
 	used := after.usage().minus(before.usage())
 	if total := c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime(); total > 0 {
 		used.cpu = total.Seconds() - before.usage().cpu
@@ -172,5 +175,5 @@ func (c *child) load(ctx context.Context, d *driver, src source) (time.Duration,
 	return took, costs{
 		used: used, whose: "(of the service alone)",
 		flush: after.summary(metricFlushes), batch: after.summary(metricBatches),
-	}, err
+	}, ended
 }

@@ -6,7 +6,7 @@ import "context"
 
 // store keeps events. All methods may be called from several goroutines at once.
 //
-// Another database needs this interface and a place in [config.open], nothing else.
+// Another database needs this interface and a place in [app.openStore], nothing else.
 type store interface {
 	// Write stores a batch; it is the flush function. It stores all events or
 	// none, and ignores an event whose ID is stored already: the batcher
