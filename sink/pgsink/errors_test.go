@@ -335,3 +335,12 @@ func TestAServerThatSpeaksAnotherLanguageNamesTheRowAsWell(t *testing.T) {
 	require.ErrorAs(t, sink.Write(within(t, soon), []record{{id: 1}, {id: 2, n: -1}}), &row)
 	assert.Equal(t, 1, row.Row)
 }
+
+// sqlState returns the code of the server's error in err, "" if there is none.
+func sqlState(err error) string {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		return server.Code
+	}
+	return ""
+}

@@ -47,13 +47,16 @@ func (p *buffers) get() *buffer {
 // which does no harm.
 func (p *buffers) put(b *buffer) {
 	usual := p.usual.Load()
-	usual += (int64(len(b.data)) - usual) / 8
-	p.usual.Store(usual)
-	if size := cap(b.data); size > smallBuffer && int64(size) > 4*usual {
-		return
+	p.usual.Store(usual + (int64(len(b.data))-usual)/8)
+	if p.keeps(b) {
+		clear(b.params)
+		p.pool.Put(b)
 	}
-	clear(b.params)
-	p.pool.Put(b)
+}
+
+func (p *buffers) keeps(b *buffer) bool {
+	size := cap(b.data)
+	return size <= smallBuffer || int64(size) <= 4*p.usual.Load()
 }
 
 // encode writes the rows of batch into b, except those of bad, and adds to bad what could not be
