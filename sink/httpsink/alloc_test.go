@@ -84,7 +84,7 @@ func TestAllocsOfABodyAreNoneWhateverBecomesOfIt(t *testing.T) {
 	})
 	hook := httpsink.WithRequest(func(*http.Request) error { return errDown })
 	prefix := httpsink.WithFraming(strings.Repeat("p", 1<<20), "", "")
-	bad := httpsink.WithEncoder("", func([]byte, int) ([]byte, error) { return nil, errDown })
+	bad := httpsink.WithEncoder("text/plain", func([]byte, int) ([]byte, error) { return nil, errDown })
 	for name, c := range map[string]struct {
 		url   string
 		opts  []httpsink.Option

@@ -77,7 +77,8 @@ func (c *config) faults() []error {
 	raw, jsonItem := c.rawItem != nil, c.jsonItem != nil
 	fault(raw && jsonItem, "WithEncoder and WithJSONEncoder: an item has one encoder")
 	fault(raw && c.array, "WithEncoder and WithJSONArray: the array needs WithJSONEncoder")
-	fault(raw && !validHeaderValue(c.contentType), "WithEncoder(%q): not a content type", c.contentType)
+	fault(raw && (c.contentType == "" || !validHeaderValue(c.contentType)),
+		"WithEncoder(%q): not a content type", c.contentType)
 	fault(c.framingSet && !raw, "WithFraming: needs WithEncoder; NDJSON and the JSON array have their own")
 	fault(c.gzipSet && c.zstdSet, "WithGzip and WithZstd: a body has one compression")
 	fault(c.gzipSet && c.gzip != defaultGzip && (c.gzip < 1 || c.gzip > 9),

@@ -31,6 +31,7 @@ func TestF34_EveryBadOptionIsNamed(t *testing.T) {
 		"WithEncoder and WithJSONEncoder":                  {raw, numbers},
 		"WithEncoder and WithJSONArray":                    {raw, httpsink.WithJSONArray()},
 		"WithEncoder(\"a\\n\"): not a content type":        {httpsink.WithEncoder("a\n", intItem)},
+		"WithEncoder(\"\"): not a content type":            {httpsink.WithEncoder("", intItem)},
 		"WithFraming: needs WithEncoder":                   {httpsink.WithFraming("", ",", "")},
 		"WithMethod(\"GET\"): must be POST, PUT or PATCH":  {httpsink.WithMethod("GET")},
 		"WithMethod(\"post\")":                             {httpsink.WithMethod("post")},

@@ -83,13 +83,13 @@ func TestFormats(t *testing.T) {
 func TestEveryLevelIsReadable(t *testing.T) {
 	rec, url := record(t, nil)
 	var levels []httpsink.Option
-	for level := 1; level <= 22; level++ {
+	for _, level := range []int{1, 2, 3, 5, 6, 9, 10, 22} { // the bounds of what is told apart
 		levels = append(levels, httpsink.WithZstd(level))
 	}
-	for _, level := range []int{-1, 1, 2, 3, 4, 5, 6, 7, 8, 9} {
+	for _, level := range []int{-1, 1, 2, 6, 9} {
 		levels = append(levels, httpsink.WithGzip(level))
 	}
-	batch := ints(100_000) // more than a block of any compression
+	batch := ints(60_000) // more than a block of any compression
 	plain, err := json.Marshal(batch)
 	require.NoError(t, err)
 	for _, level := range levels {
