@@ -6,6 +6,7 @@ package batcher
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,11 +36,10 @@ type engine[T any] struct {
 	ticking int                       // 1 while Close waits for a timer that has fired already
 	epochs  epochs
 	books   books
-	taken   uint64 // batches that workers have taken: numbers them
-	hungry  bool   // somebody waits for room: the intake wants to be told of it, by admit
-	closing bool   // Close was called: the intake is closed, and everything is in the queue
-	aborted bool   // Close gave up: all that was undecided was handed back; no settling counts
-	result  error  // what Close returns, final once over is closed
+	hungry  bool  // somebody waits for room: the intake wants to be told of it, by admit
+	closing bool  // Close was called: the intake is closed, and everything is in the queue
+	aborted bool  // Close gave up: all that was undecided was handed back; no settling counts
+	result  error // what Close returns, final once over is closed
 }
 
 // intake is what the engine needs to know of the front end that feeds it.
@@ -234,6 +234,10 @@ func (e *engine[T]) workOn(b *batch[T]) {
 	}
 }
 
+// batchNumbers numbers the batches of all batchers, so that a number is enough to name one. It costs
+// an atomic add for each batch.
+var batchNumbers atomic.Uint64
+
 // take returns the next batch from the queue, sealed, or ends the worker.
 func (e *engine[T]) take() *batch[T] {
 	e.mu.Lock()
@@ -247,11 +251,9 @@ func (e *engine[T]) take() *batch[T] {
 	e.running.pushBack(b)
 	b.taken = true
 	filling := b.filling
-	e.taken++
-	number := e.taken
 	e.mu.Unlock()
 	e.pool.equip(b)
-	b.number = number
+	b.number = batchNumbers.Add(1)
 	if filling {
 		e.in.seal(b)
 	}

@@ -543,8 +543,9 @@ func TestInfoDescribesTheBatch(t *testing.T) {
 		require.NoError(t, b.Add(context.Background(), "seven"))
 		time.Sleep(time.Millisecond)
 		require.NoError(t, b.AddWait(context.Background(), "four"))
-		assert.Equal(t, batcher.Info{Name: "words", Reason: batcher.ReasonDelay, Size: 2, Weight: 9, Attempt: 1, Batch: 1,
-			FirstAdded: begin, Sealed: begin.Add(time.Second)}, sink.infos[0])
+		assert.NotZero(t, sink.infos[0].Batch)
+		assert.Equal(t, batcher.Info{Name: "words", Reason: batcher.ReasonDelay, Size: 2, Weight: 9, Attempt: 1,
+			FirstAdded: begin, Sealed: begin.Add(time.Second), Batch: sink.infos[0].Batch}, sink.infos[0])
 		_, ok := batcher.InfoFrom(context.Background())
 		assert.False(t, ok)
 		finish(t, b)
@@ -565,33 +566,44 @@ func TestBaseContextGivesValuesAndNoEnd(t *testing.T) {
 	finish(t, b)
 }
 
-// Batch, Offset and Size name a piece: the same for all attempts at it, another for any other.
+// Batch, Offset and Size name a piece: the same for all attempts at it, another for any other piece,
+// that of another batcher included.
 func TestInfoNamesThePiece(t *testing.T) {
 	type name struct {
 		Batch  uint64
 		Offset int
 		Size   int
 	}
-	synctest.Test(t, func(t *testing.T) {
-		var names []name
-		outcomes := []error{
-			errors.New("once more"),
-			batcher.TooLarge(errors.New("split")), // 8 items into 4 and 4
-			&batcher.PartialError{Errs: map[int]error{1: errors.New("again"), 3: errors.New("again")}},
-			errors.New("the two, once more"),
-		}
-		b := start(t, func(ctx context.Context, _ []int) (err error) {
-			info, _ := batcher.InfoFrom(ctx)
-			names = append(names, name{info.Batch, info.Offset, info.Size})
-			if len(outcomes) > 0 {
-				err, outcomes = outcomes[0], outcomes[1:]
+	var numbers []uint64
+	for range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			var names []name
+			outcomes := []error{
+				errors.New("once more"),
+				batcher.TooLarge(errors.New("split")), // 8 items into 4 and 4
+				&batcher.PartialError{Errs: map[int]error{1: errors.New("again"), 3: errors.New("again")}},
+				errors.New("the two, once more"),
 			}
-			return err
-		}, batcher.WithMaxSize(8), batcher.WithRetry(9, batcher.ExponentialBackoff(0, 0)))
-		for i := range 9 {
-			require.NoError(t, b.Add(context.Background(), i))
-		}
-		finish(t, b)
-		assert.Equal(t, []name{{1, 0, 8}, {1, 0, 8}, {1, 0, 4}, {1, 2, 2}, {1, 2, 2}, {1, 4, 4}, {2, 0, 1}}, names)
-	})
+			b := start(t, func(ctx context.Context, _ []int) (err error) {
+				info, _ := batcher.InfoFrom(ctx)
+				names = append(names, name{info.Batch, info.Offset, info.Size})
+				if len(outcomes) > 0 {
+					err, outcomes = outcomes[0], outcomes[1:]
+				}
+				return err
+			}, batcher.WithMaxSize(8), batcher.WithRetry(9, batcher.ExponentialBackoff(0, 0)))
+			for i := range 9 {
+				require.NoError(t, b.Add(context.Background(), i))
+			}
+			finish(t, b)
+			first, second := names[0].Batch, names[len(names)-1].Batch
+			assert.Equal(t, []name{{first, 0, 8}, {first, 0, 8}, {first, 0, 4}, {first, 2, 2}, {first, 2, 2},
+				{first, 4, 4}, {second, 0, 1}}, names)
+			numbers = append(numbers, first, second)
+		})
+	}
+	for i, number := range numbers {
+		assert.NotZero(t, number)
+		assert.NotContains(t, numbers[:i], number)
+	}
 }

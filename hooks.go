@@ -78,14 +78,14 @@ type Info struct {
 	// Key is the key of a per-key batch, else nil.
 	Key any
 
-	// Batch is the number of the batch among all that workers of this batcher have taken, from 1
-	// on; 0 in the dead letter of items that were dropped before.
+	// Batch is the number of the batch, from 1 on. No other batch of the process has it, of this
+	// batcher or another. It is 0 in the dead letter of items that no worker had taken.
 	Batch uint64
 
 	// Offset is how many items of the batch have met their fate so far; in a dead letter, its own
 	// included. Batch, Offset and Size together name the piece that an attempt is made at:
-	// they are the same for all attempts at it, and differ for any two pieces of one batcher,
-	// so an idempotency key can be made of them. (Under [WithFoldBack] a piece may get another
+	// they are the same for all attempts at it, and differ for any two pieces in the process, so
+	// an idempotency key can be made of them. (Under [WithFoldBack] a piece may get another
 	// name when values are put back.)
 	Offset int
 }

@@ -50,14 +50,12 @@
 // commit and its answer. The next attempt then writes again, unless the server can tell. For that,
 // each request has a header Idempotency-Key ([WithIdempotencyKey]) with a UUID that is the same for
 // all attempts at the same items, and different for all others, batches with equal content and
-// the halves of a split batch included. Items that cannot be encoded do not change it. When some
-// items of a batch were written and others were not, the rest is a new request with a new key.
+// the halves of a split batch included. When some items of a batch were written and others were not,
+// the rest is a new request with a new key.
 //
-// Keys are made of a random number of the sink, and of what [batcher.InfoFrom] says: the name of
-// the batcher, and the number and times of the batch. If several batchers write to one sink, give
-// them different names ([batcher.WithName]): otherwise only the nanoseconds at which their batches
-// were opened and sealed tell two batches of the same number apart. A Write outside of a batcher
-// has a fresh key each time.
+// Keys are made of a random number of the sink, and of what [batcher.InfoFrom] says of the piece of
+// the batch. If an attempt leaves out other items than the one before, because an encoder fails
+// only now and then, its key is another one. A Write outside of a batcher has a fresh key each time.
 //
 // Servers that do not know the header ignore it. The alternative is an id in each item, given by
 // the producer, by which the server tells that it has it: the "create" of Elasticsearch, say. That

@@ -100,7 +100,7 @@ func (s *Sink[T]) Write(ctx context.Context, batch []T) error {
 	}
 	lent := s.bodies.lend(e.body)
 	defer lent.release()
-	return e.inBatch(s.send(ctx, lent, e.sent))
+	return e.inBatch(s.send(ctx, lent, e))
 }
 
 // Close closes the connections that are idle, if the sink has made its own client: call it after

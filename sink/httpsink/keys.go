@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"maps"
+	"slices"
 
 	"github.com/seed-4c1eaf8a/batcher"
 )
@@ -24,28 +26,28 @@ func newKeys(header string) *keys {
 	return k
 }
 
-// next returns the key for the piece of a batch whose flush ctx belongs to: the same for all
-// attempts at it. Outside of a flush, it is a fresh one each time.
+// next returns the key for the piece of a batch whose flush ctx belongs to: the same for all attempts
+// at it, unless they leave out different items, as an encoder that is not the same each time makes
+// them do: a server that has the first must not take the second for it. Outside of a flush, it is
+// a fresh one each time.
 //
-// Nothing of the items is in it: two batches with the same content must both be written, and
-// an encoder may order the keys of a map differently the next time. What makes it
-// unique is the piece's number in its batcher, and for several batchers, the name and the times of
-// the batch.
-func (k *keys) next(ctx context.Context) string {
+// Nothing else of the items is in it: two batches with the same content must both be written, and
+// an encoder may order the keys of a map differently the next time.
+func (k *keys) next(ctx context.Context, leftOut map[int]error) string {
 	info, ok := batcher.InfoFrom(ctx)
 	if !ok {
 		var fresh [16]byte
 		_, _ = rand.Read(fresh[:])
 		return uuid(fresh)
 	}
-	b := make([]byte, 0, 128)
+	b := make([]byte, 0, 64)
 	b = append(b, k.nonce[:]...)
 	b = binary.BigEndian.AppendUint64(b, info.Batch)
 	b = binary.BigEndian.AppendUint64(b, uint64(info.Offset))
 	b = binary.BigEndian.AppendUint64(b, uint64(info.Size))
-	b = binary.BigEndian.AppendUint64(b, uint64(info.FirstAdded.UnixNano()))
-	b = binary.BigEndian.AppendUint64(b, uint64(info.Sealed.UnixNano()))
-	b = append(b, info.Name...) // last, as the only one whose length varies
+	for _, i := range slices.Sorted(maps.Keys(leftOut)) {
+		b = binary.BigEndian.AppendUint64(b, uint64(i))
+	}
 	sum := sha256.Sum256(b)
 	return uuid([16]byte(sum[:]))
 }

@@ -11,16 +11,16 @@ import (
 	"net/url"
 )
 
-// send makes one request with the body lent, which has n items, and judges the answer.
+// send makes one request with the body lent, that of e, and judges the answer.
 //
 // The deferred calls matter in their order: the body of the answer is closed first, so that its
 // connection is idle if it was read to the end; then the attempt's context ends, which breaks what
 // was not; and last, after a Close of the sink, the idle connections are closed.
-func (s *Sink[T]) send(ctx context.Context, lent *loan, n int) error {
+func (s *Sink[T]) send(ctx context.Context, lent *loan, e encoded) error {
 	attempt, cancel := context.WithCancel(ctx)
 	defer s.leave()
 	defer cancel()
-	req, err := s.request(attempt, lent)
+	req, err := s.request(attempt, lent, e)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ended(ctx, "nothing was sent")
@@ -43,7 +43,7 @@ func (s *Sink[T]) send(ctx context.Context, lent *loan, n int) error {
 	if ours && !lent.consumed() {
 		return fmt.Errorf("httpsink: %s: answered %d before it had read the items", a.what(), resp.StatusCode)
 	}
-	return s.acceptance(ctx, a, n)
+	return s.acceptance(ctx, a, e.sent)
 }
 
 // leave closes the connection of a Write that Close did not wait for: it was busy then, and has
@@ -57,14 +57,14 @@ func (s *Sink[T]) leave() {
 // request returns a request with the body lent, by the template and the hook. If it returns an
 // error, nothing of the body is in use. After a panic of the hook a reader stays open, so the body
 // is left to the garbage collector.
-func (s *Sink[T]) request(ctx context.Context, lent *loan) (*http.Request, error) {
+func (s *Sink[T]) request(ctx context.Context, lent *loan, e encoded) (*http.Request, error) {
 	body, err := lent.open()
 	if err != nil {
 		return nil, err
 	}
 	req := s.template.Clone(ctx) // deep: the hook may change the header and the URL
 	if s.keys != nil {
-		req.Header.Set(s.keys.header, s.keys.next(ctx))
+		req.Header.Set(s.keys.header, s.keys.next(ctx, e.bad))
 	}
 	req.Body, req.ContentLength = body, int64(lent.size)
 	req.GetBody = func() (io.ReadCloser, error) {
