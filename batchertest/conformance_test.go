@@ -5,6 +5,8 @@ package batchertest_test
 import (
 	"context"
 	"maps"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -51,6 +53,57 @@ var writing = []string{
 }
 
 func TestACorrectSinkPasses(t *testing.T) { batchertest.TestSink(t, goodSink()) }
+
+func TestEachCheckHasATargetOfItsOwn(t *testing.T) {
+	var opened, closed, provoked int
+	sink := goodSink()
+	open := sink.Open
+	sink.Open = func(t testing.TB) batchertest.Target[record] {
+		opened++
+		target := open(t)
+		target.Close = func() { closed++ }
+		return target
+	}
+	for i, f := range sink.Failures {
+		sink.Failures[i].Provoke = func(t testing.TB) error {
+			provoked++
+			return f.Provoke(t)
+		}
+	}
+	batchertest.TestSink(t, sink)
+	assert.Equal(t, 1+len(writing), opened, "one to start what all share")
+	assert.Equal(t, opened, closed)
+	assert.Equal(t, len(sink.Failures), provoked)
+}
+
+// TestADefectFailsTheTestOfTheSink runs itself again, in a process that has to fail.
+func TestADefectFailsTheTestOfTheSink(t *testing.T) {
+	const inner = "BATCHERTEST_INNER"
+	switch os.Getenv(inner) {
+	case "a defect":
+		sink := goodSink()
+		sink.Failures[4].Want = batchertest.Permanent
+		batchertest.TestSink(t, sink)
+		return
+	case "no item":
+		sink := goodSink()
+		sink.Item = nil
+		batchertest.TestSink(t, sink)
+		return
+	}
+	for fault, says := range map[string]string{
+		"a defect": "the error is transient, not permanent: memory: the store says no",
+		"no item":  "batchertest: TestSink: SinkTest.Item is nil",
+	} {
+		inside := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+		inside.Env = append(os.Environ(), inner+"="+fault)
+		output, err := inside.CombinedOutput()
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit)
+		assert.Equal(t, 1, exit.ExitCode())
+		assert.Contains(t, string(output), says)
+	}
+}
 
 func TestTheSinkOfTheExamplePasses(t *testing.T) { testJournal(t) }
 
@@ -236,11 +289,19 @@ func TestWhatAllTargetsShareIsNotLeft(t *testing.T) {
 	quit := make(chan struct{})
 	defer close(quit)
 	serve := sync.OnceFunc(func() { go func() { <-quit }() })
-	sink := goodSink()
-	open := sink.Open
-	sink.Open = func(t testing.TB) batchertest.Target[record] {
-		serve()
-		return open(t)
+	batchertest.TestSink(t, defect{write: func(s *store) batcher.FlushFunc[record] {
+		return func(ctx context.Context, batch []record) error {
+			serve()
+			return s.write(ctx, batch)
+		}
+	}}.sink(newStore))
+}
+
+func TestAFailedCheckSaysNothingOfGoroutines(t *testing.T) {
+	for _, report := range (defect{write: func(s *store) batcher.FlushFunc[record] {
+		go func() { <-s.quit }()
+		return func(context.Context, []record) error { return errStore }
+	}}).reports(t, once) {
+		assert.NotContains(t, report, "goroutine")
 	}
-	batchertest.TestSink(t, sink)
 }
