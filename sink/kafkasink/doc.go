@@ -47,8 +47,8 @@
 //
 // So let the client give up first: [kgo.RecordDeliveryTimeout] below the batcher's flush timeout (30 s
 // by default). It keeps to that where it is safe: not for a request that was sent and not answered,
-// unless [kgo.AllowIdempotentProduceCancellation] is given. And let consumers recognise records: by an id in the value or in a header that comes
-// from the item, or by a compacted topic with keys.
+// unless [kgo.AllowIdempotentProduceCancellation] is given. And let consumers recognise records: by an
+// id in the value or in a header that comes from the item, or by a compacted topic with keys.
 //
 // # Retries of the client, retries of the batcher
 //

@@ -4,6 +4,7 @@ package kafkasink_test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -17,76 +18,116 @@ import (
 )
 
 // BenchmarkFleet runs instances in one process, each with a client and a batcher of its own, against
-// three brokers in the same process that store nothing. With a delay, each produce request takes that
+// three brokers in the same process that store nothing. With a delay, each request takes that
 // long on its way, as it would in a real cluster.
 func BenchmarkFleet(b *testing.B) {
-	for _, delay := range []time.Duration{0, 10 * time.Millisecond} {
-		for _, instances := range []int{1, 2, 4} {
-			b.Run(fmt.Sprintf("delay=%v/instances=%d", delay, instances), func(b *testing.B) {
-				c := newCluster(b, 3, 12, kfake.BlackholeProduce(), kfake.ListenFn(delayed(delay)))
-				var add []func(e event) error
-				var closing []*batcher.Batcher[event]
-				for range instances {
-					sink, err := kafkasink.New(c.client(), record)
-					require.NoError(b, err)
-					require.NoError(b, sink.Write(b.Context(), events(100))) // connects
-					bt, err := batcher.New(sink.Write, batcher.WithMaxSize(1000), batcher.WithWorkers(2))
-					require.NoError(b, err)
-					add = append(add, func(e event) error { return bt.Add(b.Context(), e) })
-					closing = append(closing, bt)
-				}
-				b.ResetTimer()
-				var wg sync.WaitGroup
-				for k := range instances {
-					wg.Go(func() {
-						for i := k; i < b.N; i += instances {
-							if err := add[k](eventNo(i)); err != nil {
-								b.Error(err)
-							}
-						}
-						if err := closing[k].Close(b.Context()); err != nil {
-							b.Error(err)
-						}
-					})
-				}
-				wg.Wait()
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "items/s")
-			})
-		}
+	for _, run := range []struct {
+		delay              time.Duration
+		instances, workers int
+	}{
+		{0, 1, 2}, {0, 2, 2}, {0, 4, 2},
+		{10 * time.Millisecond, 1, 2}, {10 * time.Millisecond, 2, 2}, {10 * time.Millisecond, 4, 2},
+		{10 * time.Millisecond, 1, 4}, {10 * time.Millisecond, 1, 8},
+	} {
+		name := fmt.Sprintf("delay=%v/instances=%d/workers=%d", run.delay, run.instances, run.workers)
+		b.Run(name, func(b *testing.B) { fleet(b, run.delay, run.instances, run.workers) })
 	}
 }
 
-// delayed returns a listener whose connections hand over each request that much later.
+// fleet runs one of the benchmarks.
+func fleet(b *testing.B, delay time.Duration, instances, workers int) {
+	c := newCluster(b, 3, 12, kfake.BlackholeProduce(), kfake.ListenFn(delayed(delay)))
+	var add []func(e event) error
+	var closing []*batcher.Batcher[event]
+	for range instances {
+		sink, err := kafkasink.New(c.client(), record)
+		require.NoError(b, err)
+		require.NoError(b, sink.Write(b.Context(), events(100))) // connects
+		bt, err := batcher.New(sink.Write, batcher.WithMaxSize(1000), batcher.WithWorkers(workers))
+		require.NoError(b, err)
+		add = append(add, func(e event) error { return bt.Add(b.Context(), e) })
+		closing = append(closing, bt)
+	}
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for k := range instances {
+		wg.Go(func() {
+			for i := k; i < b.N; i += instances {
+				if err := add[k](eventNo(i)); err != nil {
+					b.Error(err)
+				}
+			}
+			if err := closing[k].Close(b.Context()); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "items/s")
+}
+
+// delayed returns a listener whose connections hand over everything that much later, as a long way
+// does: what comes together stays together.
 func delayed(d time.Duration) func(network, address string) (net.Listener, error) {
 	return func(network, address string) (net.Listener, error) {
 		inner, err := net.Listen(network, address)
-		return &slowListener{inner, d}, err
+		if err != nil || d == 0 {
+			return inner, err
+		}
+		return &farListener{inner, d}, nil
 	}
 }
 
-type slowListener struct {
+type farListener struct {
 	net.Listener
 	delay time.Duration
 }
 
-func (l *slowListener) Accept() (net.Conn, error) {
+func (l *farListener) Accept() (net.Conn, error) {
 	inner, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &slowConn{inner, l.delay}, nil
+	c := &farConn{Conn: inner, way: make(chan chunk, 1000)}
+	go c.receive(l.delay)
+	return c, nil
 }
 
-type slowConn struct {
+// chunk is something on its way.
+type chunk struct {
+	data []byte
+	due  time.Time
+}
+
+type farConn struct {
 	net.Conn
-	delay time.Duration
+	way  chan chunk // from receive, which closes it, to Read
+	rest []byte     // of the last chunk
 }
 
-// Read waits before the four bytes that a request begins with are handed over.
-func (c *slowConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if len(p) == 4 && c.delay > 0 {
-		<-time.After(c.delay)
+// receive takes what comes until the connection ends.
+func (c *farConn) receive(delay time.Duration) {
+	defer close(c.way)
+	for {
+		p := make([]byte, 64<<10)
+		n, err := c.Conn.Read(p)
+		if err != nil {
+			return
+		}
+		c.way <- chunk{p[:n], time.Now().Add(delay)}
 	}
-	return n, err
+}
+
+func (c *farConn) Read(p []byte) (int, error) {
+	if len(c.rest) == 0 {
+		next, ok := <-c.way
+		if !ok {
+			return 0, io.EOF
+		}
+		<-time.After(time.Until(next.due))
+		c.rest = next.data
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
 }
