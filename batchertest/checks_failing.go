@@ -29,7 +29,6 @@ func obeysAnEndedContext[T any](r *rig[T]) {
 		if r.sink.BadItem != nil {
 			r.mustEnd(r.write(ctx, append(r.items(2), r.badItem())))
 		}
-		r.verify()
 		r.store(3)
 	}
 	r.verify()
@@ -81,8 +80,7 @@ func (r *rig[T]) endInMidWrite(begin func() (ctx context.Context, end func())) {
 	doomed := []*task{r.write(ctx, again[:2]), r.write(ctx, again[2:]), r.write(ctx, spoiled)}
 	others := []*task{r.write(r.ctx, spared[:5]), r.write(r.ctx, spared[5:])}
 	time.Sleep(underWay)
-	r.mustWait(r.ctx, others)
-	r.mustWait(ctx, doomed)
+	r.mustWait(ctx, append(others, doomed...))
 	end()
 	for _, c := range doomed {
 		r.mustEnd(c)
@@ -92,9 +90,7 @@ func (r *rig[T]) endInMidWrite(begin func() (ctx context.Context, end func())) {
 
 	r.wake()
 	for _, c := range others {
-		if err := r.await(c, patience); err != nil {
-			r.Errorf("the context of another call has ended, and this one fails: %v", err)
-		}
+		r.mustSucceed(c, "Write, while the context of another call ended")
 	}
 	r.want(r.keys(spared))
 	r.mustWorkAgain(again)
@@ -116,11 +112,10 @@ func (r *rig[T]) mustWorkAgain(failed []T) {
 		r.store(3)
 	}
 	r.storeAtOnce(8, 2)
-	r.verify()
 	if r.sink.Idempotent {
 		r.mustWrite(failed)
-		r.verify()
 	}
+	r.verify()
 }
 
 // failsBadItemsAlone has them at all places where an index may go wrong.
@@ -131,7 +126,6 @@ func failsBadItemsAlone[T any](r *rig[T]) {
 			batch[i] = r.badItem()
 		}
 		r.mustFailAlone(batch, places)
-		r.verify()
 	}
 	r.store(10)
 	r.verify()
@@ -144,7 +138,6 @@ func failsBadItemsOnly[T any](r *rig[T]) {
 			batch[i], places[i] = r.badItem(), i
 		}
 		r.mustFailAlone(batch, places)
-		r.verify()
 	}
 	r.store(3)
 	r.verify()

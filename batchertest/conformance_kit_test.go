@@ -103,6 +103,22 @@ func (s *store) knows(batch []record) bool {
 	return len(batch) > 0
 }
 
+// learn makes the store take the keys as stored.
+func (s *store) learn(keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range keys {
+		s.known[key] = true
+	}
+}
+
+// forget takes the last records out of the store.
+func (s *store) forget(batch []record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys = s.keys[:len(s.keys)-len(batch)]
+}
+
 // hanging returns what is closed when the store no longer hangs, nil if it does not.
 func (s *store) hanging() chan struct{} {
 	s.mu.Lock()

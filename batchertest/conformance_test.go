@@ -4,12 +4,15 @@ package batchertest_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,6 +168,122 @@ func TestEachDefectOfASinkIsFoundByItsChecks(t *testing.T) {
 			for name, reports := range found {
 				assert.Contains(t, reports[0], d.fails[name], name)
 			}
+		})
+	}
+}
+
+// correct are sinks that do what is left to a sink.
+var correct = map[string]func(s *store) batcher.FlushFunc[record]{
+	"overwrites the slice": func(s *store) batcher.FlushFunc[record] {
+		return after(s, func(_ context.Context, batch []record, err error) error {
+			clear(batch)
+			return err
+		})
+	},
+	"has an entry that is nil for each good item beside a bad one": changesBad(
+		func(batch []record, bad map[int]error) error {
+			for i := range batch {
+				bad[i] = errors.Join(bad[i]) // nil stays nil
+			}
+			return partial(bad)
+		}),
+	"joins and wraps its errors": func(s *store) batcher.FlushFunc[record] {
+		return after(s, func(_ context.Context, _ []record, err error) error {
+			if err == nil {
+				return nil
+			}
+			return fmt.Errorf("memory: %w", errors.Join(errStore, err))
+		})
+	},
+	"has sent what it gives up": func(s *store) batcher.FlushFunc[record] {
+		return after(s, func(ctx context.Context, batch []record, err error) error {
+			keys, _ := encoded(batch)
+			if hung := s.hanging(); err != nil && hung != nil {
+				go func() {
+					<-hung
+					_ = s.put(context.Background(), keys...)
+				}()
+			}
+			return err
+		})
+	},
+	"holds the first slice, as a goroutine does that has just been started": func(s *store) batcher.FlushFunc[record] {
+		return after(s, func(_ context.Context, batch []record, err error) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if len(s.pending) == 0 {
+				s.pending = append(s.pending, batch)
+			}
+			return err
+		})
+	},
+}
+
+func TestWhatIsLeftToASinkIsNoDefect(t *testing.T) {
+	for name, write := range correct {
+		d := defect{write: write}
+		for check := range batchertest.SinkChecks(d.sink(newStore)) {
+			assert.Empty(t, d.reports(t, check), "%s: %s", name, check)
+		}
+	}
+}
+
+// Without Spoil, it is the elements of the slice that tell.
+func TestALateReadIsFoundByTheSliceToo(t *testing.T) {
+	sink := defect{
+		write: func(s *store) batcher.FlushFunc[record] {
+			return putOff(s, func(batch []record) []record { return batch })
+		},
+		stored: storePending,
+	}.sink(newStore)
+	sink.Spoil = nil
+	reports := recorded(t, batchertest.SinkChecks(sink)[late]).reports
+	require.Len(t, reports, 2)
+	assert.Contains(t, reports[0], isMissing)
+	assert.Contains(t, reports[1], isForeign)
+}
+
+func TestAReportSaysHowManyAndWhich(t *testing.T) {
+	loses := defect{write: func(s *store) batcher.FlushFunc[record] {
+		return func(ctx context.Context, batch []record) error { return s.write(ctx, batch[:len(batch)/2]) }
+	}}
+	assert.Equal(t, []string{
+		"items that are missing, though Write reported them as written: 752 of 1503 wanted, such as " +
+			`["record 1000" "record 1001" "record 1002" "record 1003" "record 1004"]`,
+	}, loses.reports(t, huge))
+}
+
+// A check that has failed leaves nothing behind, and closes the target when nobody uses it.
+func TestCallsEndBeforeTheTargetIsClosed(t *testing.T) {
+	for name := range batchertest.SinkChecks(goodSink()) {
+		synctest.Test(t, func(t *testing.T) {
+			var running atomic.Int32
+			var atClose []int32
+			hangs := defect{write: func(*store) batcher.FlushFunc[record] {
+				return func(ctx context.Context, _ []record) error {
+					running.Add(1)
+					defer running.Add(-1)
+					<-ctx.Done()
+					return context.Cause(ctx)
+				}
+			}}.sink(newStore)
+			open := hangs.Open
+			hangs.Open = func(t testing.TB) batchertest.Target[record] {
+				target := open(t)
+				target.Close = func() {
+					synctest.Wait()
+					atClose = append(atClose, running.Load())
+				}
+				return target
+			}
+			begin := time.Now()
+			if name != kept { // where it is the test's own context that ends the call
+				recorded(t, batchertest.SinkChecks(hangs)[name])
+			}
+			for _, n := range atClose {
+				assert.Zero(t, n, name)
+			}
+			assert.LessOrEqual(t, time.Since(begin), 61*time.Second, name)
 		})
 	}
 }
