@@ -17,6 +17,7 @@ type serverType struct {
 	name     string // the server's own, such as int8
 	sqlName  string // that of SQL, such as bigint
 	modifier int    // a length or precision as the server has it, -1 if there is none
+	modified string // that of SQL with the modifier, such as timestamp(3) with time zone
 	enum     bool
 	element  *serverType // of an array, unless its elements are of a domain
 }
@@ -34,11 +35,13 @@ type serverColumn struct {
 	identityAlways bool
 	mayInsert      bool
 	mayUpdate      bool
+	mayRead        bool
 }
 
 // uniqueIndex is a unique index or constraint that can be the target of ON CONFLICT.
 type uniqueIndex struct {
-	columns          []string // sorted
+	columns          []string          // sorted
+	collations       map[string]string // of columns for which texts of other bytes may be equal
 	nullsNotDistinct bool
 }
 
@@ -52,6 +55,7 @@ type serverTable struct {
 	rowSecurity bool // applies to this user
 	mayTemp     bool // the user may make temporary tables
 	fillsIn     bool // a trigger changes rows before they are inserted
+	deferrable  bool // it has a unique or exclusion constraint that is
 	encoding    string
 	columns     []serverColumn
 	indexes     []uniqueIndex
@@ -81,7 +85,7 @@ func loadTable(ctx context.Context, conn *pgx.Conn, table pgx.Identifier) (*serv
 	for tables.Next() {
 		found = true
 		if err := tables.Scan(&t.oid, &t.schema, &t.name, &t.kind, &t.temporary, &t.rowSecurity,
-			&t.mayTemp, &t.fillsIn); err != nil {
+			&t.mayTemp, &t.fillsIn, &t.deferrable); err != nil {
 			return nil, err
 		}
 	}
@@ -99,7 +103,8 @@ const tableQuery = `
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence = 't',
 	row_security_active(c.oid), has_database_privilege(current_database(), 'TEMP'),
 	EXISTS (SELECT FROM pg_catalog.pg_trigger g
-		WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 7 = 7)
+		WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 7 = 7),
+	EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND NOT i.indimmediate AND i.indisready)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass($1)`
 
@@ -112,8 +117,8 @@ func loadColumns(ctx context.Context, conn *pgx.Conn, table uint32) ([]serverCol
 		var c serverColumn
 		var element serverType
 		err := row.Scan(&c.name, &c.required, &c.nullable, &c.generated, &c.identityAlways,
-			&c.mayInsert, &c.mayUpdate,
-			&c.typ.oid, &c.typ.schema, &c.typ.name, &c.typ.sqlName, &c.typ.modifier, &c.typ.enum,
+			&c.mayInsert, &c.mayUpdate, &c.mayRead,
+			&c.typ.oid, &c.typ.schema, &c.typ.name, &c.typ.sqlName, &c.typ.modifier, &c.typ.modified, &c.typ.enum,
 			&element.oid, &element.schema, &element.name, &element.sqlName, &element.enum)
 		if element.modifier = c.typ.modifier; element.oid != 0 {
 			c.typ.element = &element
@@ -141,7 +146,9 @@ WITH RECURSIVE typed AS (
 )
 SELECT c.attname::text, c.not_null AND NOT c.filled, NOT c.not_null, c.generated, c.always,
 	has_column_privilege($1::oid, c.attnum, 'INSERT'), has_column_privilege($1::oid, c.attnum, 'UPDATE'),
-	t.oid, n.nspname::text, t.typname::text, format_type(t.oid, NULL), c.modifier, t.typtype = 'e',
+	has_column_privilege($1::oid, c.attnum, 'SELECT'),
+	t.oid, n.nspname::text, t.typname::text, format_type(t.oid, NULL), c.modifier,
+	format_type(t.oid, c.modifier), t.typtype = 'e',
 	coalesce(e.oid, 0::oid), coalesce(m.nspname::text, ''), coalesce(e.typname::text, ''),
 	coalesce(format_type(e.oid, NULL), ''), coalesce(e.typtype = 'e', false)
 FROM typed c JOIN pg_catalog.pg_type t ON t.oid = c.type AND t.typtype <> 'd'
@@ -156,7 +163,12 @@ func loadIndexes(ctx context.Context, conn *pgx.Conn, table uint32) ([]uniqueInd
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (index uniqueIndex, err error) {
-		err = row.Scan(&index.columns, &index.nullsNotDistinct)
+		var collations []string
+		err = row.Scan(&index.columns, &collations, &index.nullsNotDistinct)
+		index.collations = make(map[string]string)
+		for i, collation := range collations {
+			index.collations[index.columns[i]] = collation
+		}
 		slices.Sort(index.columns)
 		return index, err
 	})
@@ -164,11 +176,18 @@ func loadIndexes(ctx context.Context, conn *pgx.Conn, table uint32) ([]uniqueInd
 
 // indexesQuery leaves out what ON CONFLICT (columns) cannot use: indexes that are partial, on
 // expressions, deferrable or not yet valid. Columns that are only included (INCLUDE) do not count.
-// The way over JSON asks for a field that servers before version 15 do not have.
+// The way over JSON asks for fields that servers before version 15, or 12, do not have. A collation
+// counts where it is nondeterministic: for the others, texts are equal if their bytes are.
 const indexesQuery = `
 SELECT array(SELECT a.attname::text
 		FROM generate_series(0, i.indnkeyatts - 1) k
-			JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k]),
+			JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k]
+		ORDER BY k),
+	array(SELECT coalesce((SELECT quote_ident(n.nspname) || '.' || quote_ident(l.collname)
+			FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace
+			WHERE l.oid = i.indcollation[k] AND NOT coalesce((to_jsonb(l) ->> 'collisdeterministic')::boolean, true)),
+			'')
+		FROM generate_series(0, i.indnkeyatts - 1) k ORDER BY k),
 	coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false)
 FROM pg_catalog.pg_index i
 WHERE i.indrelid = $1 AND i.indisunique AND i.indimmediate AND i.indisvalid

@@ -118,12 +118,22 @@ func (t *serverTable) conflictFaults(c *config, columns []serverColumn) (faults 
 			faults = append(faults, fmt.Errorf("%s: %q is not a column of the sink", option, name))
 		}
 	}
+	if len(c.target) == 0 && t.deferrable {
+		faults = append(faults, fmt.Errorf(
+			"%s: table %s has a deferrable constraint, with which target columns must be given", option, t.sql()))
+	}
 	if len(c.target) > 0 && t.uniqueOn(c.target) == nil {
 		faults = append(faults, fmt.Errorf(
 			"%s: table %s has no unique index or constraint on exactly the columns %q", option, t.sql(), c.target))
 	}
 	if c.conflict == updates {
 		faults = append(faults, t.updateFaults(c, columns)...)
+	}
+	for _, name := range slices.Concat(c.target, c.update) {
+		if column := t.column(name); column != nil && !column.mayRead {
+			faults = append(faults, fmt.Errorf("%s: column %q: the user has no privilege to SELECT, "+
+				"which target columns need, and those that are updated", option, name))
+		}
 	}
 	return faults
 }

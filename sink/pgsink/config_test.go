@@ -213,15 +213,33 @@ func TestMissingPrivilegesAreReported(t *testing.T) {
 	_, err = pgsink.New(within(t, soon), clerk, pgx.Identifier{"t"}, columns, pgsink.OnConflictUpdate([]string{"a"}))
 	require.ErrorIs(t, err, batcher.ErrConfig)
 	assert.ErrorContains(t, err, `column "b": the user has no privilege to INSERT`)
-	assert.NotContains(t, err.Error(), `column "a": the user`)
+	assert.NotContains(t, err.Error(), `column "a": the user has no privilege to INSERT`)
 	assert.ErrorContains(t, err, `OnConflictUpdate: column "b": the user has no privilege to UPDATE`)
 	assert.ErrorContains(t, err, "no privilege to make temporary tables")
+	assert.ErrorContains(t, err, `OnConflictUpdate: column "a": the user has no privilege to SELECT`)
+	assert.ErrorContains(t, err, `OnConflictUpdate: column "b": the user has no privilege to SELECT`)
+	run(t, pool, "GRANT INSERT, UPDATE (b), SELECT (a, b) ON t TO clerk")
+	run(t, pool, "GRANT TEMP ON DATABASE "+pool.Config().ConnConfig.Database+" TO clerk")
+	for _, below := range []int{0, 9} { // and no other privilege is needed
+		sink := newSink(t, clerk, "t", columns, pgsink.OnConflictUpdate([]string{"a"}), pgsink.WithInsertBelow(below))
+		require.NoError(t, sink.Write(within(t, soon), []pair{{1, 2}, {1, 3}}))
+	}
 	_, err = pgsink.New(within(t, soon), clerk, pgx.Identifier{"hidden", "t"}, intsOf("a"))
 	require.ErrorIs(t, err, batcher.ErrConfig)
 	assert.ErrorContains(t, err, "permission denied for schema hidden")
 	_, err = pgsink.New(within(t, soon), clerk, pgx.Identifier{"guarded"}, intsOf("a"))
 	require.ErrorIs(t, err, batcher.ErrConfig)
 	assert.ErrorContains(t, err, `row-level security applies to table "public"."guarded"`)
+}
+
+func TestDeferrableConstraintsNeedTargetColumns(t *testing.T) {
+	pool := newTable(t, "CREATE TABLE t (a int PRIMARY KEY, b int UNIQUE DEFERRABLE)")
+	columns := []pgsink.Column[pair]{pgsink.Int("a", a), pgsink.Int("b", b)}
+	_, err := pgsink.New(within(t, soon), pool, pgx.Identifier{"t"}, columns, pgsink.OnConflictDoNothing())
+	require.ErrorIs(t, err, batcher.ErrConfig)
+	assert.ErrorContains(t, err, "deferrable constraint, with which target columns must be given")
+	sink := newSink(t, pool, "t", columns, pgsink.OnConflictDoNothing("a"))
+	require.NoError(t, sink.Write(within(t, soon), []pair{{1, 2}, {1, 3}}))
 }
 
 func TestTemporaryTablesAndOtherEncodingsAreRefused(t *testing.T) {

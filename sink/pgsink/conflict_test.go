@@ -8,6 +8,7 @@ import (
 	"math"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
@@ -133,6 +134,65 @@ func oneConnection(t *testing.T, statements ...string) *pgxpool.Pool {
 		run(t, pool, statement)
 	}
 	return pool
+}
+
+// stamped is a key of each kind that the table changes, or compares otherwise than by its bytes.
+type stamped struct {
+	at   time.Time
+	text string
+	n    int64
+}
+
+func TestKeysThatTheTableTakesAsEqualAreOneKey(t *testing.T) {
+	icu := value[bool](t, newTable(t), "SELECT EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')")
+	at := pgsink.Timestamptz("k", func(s *stamped) time.Time { return s.at })
+	text := pgsink.Text("k", func(s *stamped) string { return s.text })
+	const folds = "CREATE COLLATION folds (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+	for name, c := range map[string]struct {
+		table  []string
+		column pgsink.Column[stamped]
+		batch  []stamped
+	}{
+		"rounded": {[]string{"CREATE TABLE t (k timestamptz(0) PRIMARY KEY, n int)"}, at,
+			[]stamped{{at: time.Unix(100, 1e8), n: 1}, {at: time.Unix(100, 2e8), n: 2}}},
+		"rounded by a domain": {[]string{"CREATE DOMAIN second AS timestamptz(0)", "CREATE TABLE t (k second PRIMARY KEY, n int)"},
+			at, []stamped{{at: time.Unix(100, 1e8), n: 1}, {at: time.Unix(100, 2e8), n: 2}}},
+		"cut off": {[]string{"CREATE TABLE t (k varchar(3) PRIMARY KEY, n int)"}, text,
+			[]stamped{{text: "abc ", n: 1}, {text: "abc", n: 3}, {text: "abc  ", n: 2}}},
+		"of a column's collation": {[]string{folds, "CREATE TABLE t (k text COLLATE folds PRIMARY KEY, n int)"}, text,
+			[]stamped{{text: "A", n: 1}, {text: "a", n: 2}}},
+		"of an index's collation": {[]string{folds, "CREATE TABLE t (k text, n int)", "CREATE UNIQUE INDEX ON t (k COLLATE folds)"}, text,
+			[]stamped{{text: "A", n: 1}, {text: "a", n: 2}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !icu && len(c.table) > 1 && c.table[0] == folds {
+				t.Skip("the server knows no ICU collations")
+			}
+			eachForm(t, func(t *testing.T, form pgsink.Option) {
+				pool := newTable(t, c.table...)
+				columns := []pgsink.Column[stamped]{c.column, pgsink.Int("n", func(s *stamped) int64 { return s.n })}
+				sink := newSink(t, pool, "t", columns, pgsink.OnConflictUpdate([]string{"k"}), form)
+				require.NoError(t, sink.Write(within(t, soon), c.batch))
+				last := c.batch[len(c.batch)-1].n
+				assert.Equal(t, []int64{last}, values[int64](t, pool, "SELECT n FROM t"))
+			})
+		})
+	}
+}
+
+func TestATypeThatIsMadeAnewGetsAStagingTableOfItsOwn(t *testing.T) {
+	pool := pgtest.Pool(t, pgtest.Shared(t).NewDatabase(t)+"&pool_max_conns=1")
+	columns := []pgsink.Column[stamped]{
+		pgsink.Text("k", func(s *stamped) string { return s.text }), pgsink.Int("n", func(s *stamped) int64 { return s.n }),
+	}
+	for range 2 {
+		run(t, pool, "CREATE TYPE mood AS ENUM ('sad', 'glad')")
+		run(t, pool, "CREATE TABLE t (k mood PRIMARY KEY, n int)")
+		sink := newSink(t, pool, "t", columns, pgsink.OnConflictDoNothing("k"), pgsink.WithInsertBelow(0))
+		require.NoError(t, sink.Write(within(t, soon), []stamped{{text: "sad"}, {text: "glad"}}))
+		run(t, pool, "DROP TABLE t")
+		run(t, pool, "DROP TYPE mood CASCADE") // takes the staging table's column with it
+	}
 }
 
 func TestTheStagingTableIsMadeAgainWhenItIsGone(t *testing.T) {

@@ -125,6 +125,37 @@ func TestIsolationHasABound(t *testing.T) {
 	assert.Len(t, partial.Errs, 2, "all of the batch")
 }
 
+func TestTheBoundOfIsolationCountsRowsAlsoInSmallBatches(t *testing.T) {
+	eachForm(t, func(t *testing.T, form pgsink.Option) {
+		pool := refusingTable(t)
+		sink := newSink(t, pool, "t", recordColumns(), pgsink.WithIsolation(1), form)
+		bad := refusals["check"].row
+		var partial *batcher.PartialError
+		require.ErrorAs(t, sink.Write(within(t, soon), []record{{id: 2}, bad, {id: 3}}), &partial)
+		assert.Len(t, partial.Errs, 1)
+		var row *pgsink.RowError
+		err := sink.Write(within(t, soon), []record{{id: 4}, bad, bad})
+		require.ErrorAs(t, err, &row)
+		assert.Equal(t, 2, row.Row)
+		assert.False(t, errors.As(err, &partial))
+	})
+}
+
+func TestJSONThatIsNestedTooDeeplyFailsAlone(t *testing.T) {
+	eachForm(t, func(t *testing.T, form pgsink.Option) {
+		pool := newTable(t, "CREATE TABLE t (j jsonb)")
+		sink := newSink(t, pool, "t", []pgsink.Column[string]{
+			pgsink.JSON("j", func(_ []byte, text *string) ([]byte, error) { return []byte(*text), nil }),
+		}, form)
+		deep := strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000)
+		var partial *batcher.PartialError
+		require.ErrorAs(t, sink.Write(within(t, soon), []string{"1", deep, "2"}), &partial)
+		require.Len(t, partial.Errs, 1)
+		assert.True(t, batcher.IsPermanent(partial.Errs[1]))
+		assert.Equal(t, int64(2), value[int64](t, pool, "SELECT count(*) FROM t"))
+	})
+}
+
 func TestTheDefaultIsolatesEight(t *testing.T) {
 	pool := refusingTable(t)
 	sink := newSink(t, pool, "t", recordColumns())

@@ -98,7 +98,8 @@ func configError(faults []error) error {
 // OnConflictDoNothing skips rows that the table has already, so that a batch may be written twice:
 // those whose target columns are equal to those of another row, of the table or of the batch, of
 // which the first one is kept. The target columns must be the ones of a unique index or
-// constraint, and columns of the sink. Without any, every unique or exclusion constraint counts.
+// constraint, and columns of the sink, on which the user needs the privilege SELECT. Without any,
+// every unique or exclusion constraint counts, of which none may be deferrable.
 //
 // Default is that such a row fails the batch, with [RowError]. See "Idempotent writes" in the
 // package documentation for how it is done and what it costs. Excludes [OnConflictUpdate].
@@ -110,7 +111,8 @@ func OnConflictDoNothing(target ...string) Option {
 // OnConflictUpdate updates rows that the table has already: those whose target columns are equal
 // get the values of the columns in update, without any, those of all the sink's columns that are
 // not in target. Of several such rows in one batch, the last one counts. The target columns must be
-// the ones of a unique index or constraint, and all must be columns of the sink.
+// the ones of a unique index or constraint, and all must be columns of the sink, on which the user
+// needs the privilege SELECT.
 //
 // A retry writes the same values again. But batches of several workers are written in any order: a
 // retry may put an older value over a newer one. With one worker and a table that nobody else writes

@@ -247,7 +247,8 @@ func TestTheRowIsFoundInEveryLanguage(t *testing.T) {
 	}
 	for where, want := range map[string]int{
 		"unnamed portal parameter $4": 2, "unnamed portal parameter $3 = '...'": 1, "Parameter $7 des unbenannten Portals": 3,
-		`SQL statement "SELECT $1"`: 0, "": 0, "unnamed portal parameter $0": 0,
+		`SQL statement "SELECT $1"`: 0, "SQL-Anweisung »SELECT $1«": 0, "": 0, "параметр $4 неименованного портала": 2,
+		"instruction SQL « SELECT $1 »": 0, "SQL文 'SELECT $1'": 0, "無名ポータルのパラメータ $4": 2, "unnamed portal parameter $0": 0,
 	} {
 		number, _, found := s.parameterIn(where)
 		assert.Equal(t, want != 0, found, where)

@@ -155,25 +155,24 @@ func (s *Sink[T]) Write(ctx context.Context, batch []T) error {
 func (s *Sink[T]) write(ctx context.Context, b *buffer, batch []T) error {
 	bad := s.encode(b, batch, nil)
 	insert := s.insertable(b.rows)
-	for again := 0; b.rows > 0; again++ {
+	for isolated := 0; b.rows > 0; {
 		written, err := s.send(ctx, b, insert)
 		if err == nil {
 			return s.settle(b.rows, written, len(batch), bad)
 		}
 		row := s.refusedRow(err, b.rows, insert, bad)
 		switch {
-		case again >= s.isolate:
-			return s.failed(ctx, row, err)
-		case row != nil:
+		case row != nil && isolated < s.isolate:
+			isolated++
 			if bad == nil {
 				bad = make(map[int]error)
 			}
 			bad[row.Row] = Classify(row)
 			bad = s.encode(b, batch, bad)
-		case insert && s.sql.staging == "" && aboutRows(codeOf(err)):
+		case row == nil && s.isolate > 0 && insert && s.sql.staging == "" && aboutRows(codeOf(err)):
 			insert = false // unlike INSERT, COPY says which row it is
 		default:
-			return s.failed(ctx, nil, err)
+			return s.failed(ctx, row, err)
 		}
 	}
 	return &batcher.PartialError{Errs: bad}

@@ -73,7 +73,7 @@ func (s *statements) resolve(t *serverTable, columns []serverColumn, c *config, 
 	end := order + " " + onConflict(c)
 
 	all := strings.Join(definitions, ", ")
-	s.staging = stagingName(t.sql() + all)
+	s.staging = stagingName(t.sql()+all, s.types)
 	temp := pgx.Identifier{"pg_temp", s.staging}.Sanitize()
 	s.create = fmt.Sprintf("CREATE TEMPORARY TABLE IF NOT EXISTS %s (%s) ON COMMIT DELETE ROWS; ", temp, all)
 	s.copy = fmt.Sprintf("COPY %s FROM STDIN (FORMAT binary); %s%s%s%s", temp, into, choose, temp, end)
@@ -95,9 +95,10 @@ func (s *statements) order(t *serverTable, columns []serverColumn, c *config) (d
 		return "", ""
 	}
 	var keys, nulls []string
+	index := t.uniqueOn(c.target)
 	for _, name := range c.target {
 		i := slices.IndexFunc(columns, func(c serverColumn) bool { return c.name == name })
-		keys = append(keys, fmt.Sprintf("c%d", i))
+		keys = append(keys, keyOf(i, columns[i].typ, index.collations[name]))
 		if columns[i].nullable {
 			nulls = append(nulls, fmt.Sprintf("c%d IS NULL", i))
 		}
@@ -105,11 +106,24 @@ func (s *statements) order(t *serverTable, columns []serverColumn, c *config) (d
 	if c.conflict == skipped {
 		return "", " ORDER BY " + strings.Join(keys, ", ") + ", n"
 	}
-	if len(nulls) > 0 && !t.uniqueOn(c.target).nullsNotDistinct {
+	if len(nulls) > 0 && !index.nullsNotDistinct {
 		keys = append(keys, "CASE WHEN "+strings.Join(nulls, " OR ")+" THEN n END")
 	}
 	list := strings.Join(keys, ", ")
 	return "DISTINCT ON (" + list + ") ", " ORDER BY " + list + ", n DESC"
+}
+
+// keyOf returns the value of the i-th column as the unique index will compare it: two that the
+// table stores as one, such as times that are rounded, must be one here already.
+func keyOf(i int, t serverType, collation string) string {
+	key := fmt.Sprintf("c%d", i)
+	if t.modifier >= 0 && t.schema == "pg_catalog" { // others may have names that need a search path
+		key += "::" + t.modified
+	}
+	if collation != "" {
+		key += " COLLATE " + collation
+	}
+	return key
 }
 
 func onConflict(c *config) string {
@@ -132,10 +146,11 @@ func onConflict(c *config) string {
 }
 
 // stagingName returns a name that belongs to this table and these columns, so that sinks share a
-// staging table only if they are alike.
-func stagingName(definition string) string {
+// staging table only if they are alike. A type that was made anew has the same name as before and
+// another number; a staging table may have lost its column with the old one.
+func stagingName(definition string, types []uint32) string {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(definition))
+	_, _ = fmt.Fprint(h, definition, types)
 	return fmt.Sprintf("pgsink_%016x", h.Sum64())
 }
 

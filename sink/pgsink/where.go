@@ -43,9 +43,9 @@ func (s *Sink[T]) refusedRow(err error, rows int, insert bool, bad map[int]error
 }
 
 // aboutRows reports whether errors of this SQLSTATE are about the content of a row: data exceptions,
-// violated constraints, views' checks, and RAISE in a trigger. Others may name a row as well, but
-// only as the place where the server was, such as 54000: it stores several rows at once, and says
-// the last one's number if one is too big.
+// violated constraints, views' checks, RAISE in a trigger, and JSON that is nested too deeply. Others
+// may name a row as well, but only as the place where the server was, such as 54000: it stores
+// several rows at once, and says the last one's number if one is too big.
 func aboutRows(code string) bool {
 	if len(code) != 5 {
 		return false
@@ -54,8 +54,11 @@ func aboutRows(code string) bool {
 	case "22", "23", "44", "P0":
 		return true
 	}
-	return false
+	return code == tooDeep
 }
+
+// tooDeep is what the server says when a value, as a rule JSON, takes too much of its stack.
+const tooDeep = "54001"
 
 // unsent returns the index in the batch of the row that was sent as the number-th, from 1 on, when
 // those of bad were left out.
@@ -112,7 +115,8 @@ func (s *Sink[T]) columnIn(text string) string {
 //
 //	unnamed portal parameter $17
 //
-// A line with quotes before the $ is another one, such as a statement of a trigger.
+// A line with anything but words before the $ is another one, such as a statement of a trigger: the
+// quotes are other ones in other languages.
 func (s *Sink[T]) parameterIn(where string) (number int, column string, found bool) {
 	match := parameterNumber.FindStringSubmatch(where)
 	if match == nil {
@@ -125,4 +129,4 @@ func (s *Sink[T]) parameterIn(where string) (number int, column string, found bo
 	return (n-1)/s.sql.columns + 1, s.names[(n-1)%s.sql.columns], true
 }
 
-var parameterNumber = regexp.MustCompile(`^[^"$\n]*\$([0-9]+)`)
+var parameterNumber = regexp.MustCompile(`^[\pL\pM -]*\$([0-9]+)`)
