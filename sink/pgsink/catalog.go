@@ -56,6 +56,7 @@ type serverTable struct {
 	mayTemp     bool // the user may make temporary tables
 	fillsIn     bool // a trigger changes rows before they are inserted
 	deferrable  bool // it has a unique or exclusion constraint that is
+	ruled       bool // rules rewrite INSERT or UPDATE
 	encoding    string
 	columns     []serverColumn
 	indexes     []uniqueIndex
@@ -85,7 +86,7 @@ func loadTable(ctx context.Context, conn *pgx.Conn, table pgx.Identifier) (*serv
 	for tables.Next() {
 		found = true
 		if err := tables.Scan(&t.oid, &t.schema, &t.name, &t.kind, &t.temporary, &t.rowSecurity,
-			&t.mayTemp, &t.fillsIn, &t.deferrable); err != nil {
+			&t.mayTemp, &t.fillsIn, &t.deferrable, &t.ruled); err != nil {
 			return nil, err
 		}
 	}
@@ -104,7 +105,9 @@ SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistenc
 	row_security_active(c.oid), has_database_privilege(current_database(), 'TEMP'),
 	EXISTS (SELECT FROM pg_catalog.pg_trigger g
 		WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 7 = 7),
-	EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND NOT i.indimmediate AND i.indisready)
+	EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND NOT i.indimmediate AND i.indisready),
+	EXISTS (SELECT FROM pg_catalog.pg_rewrite r
+		WHERE r.ev_class = c.oid AND r.ev_type IN ('2', '3') AND r.ev_enabled <> 'D')
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass($1)`
 

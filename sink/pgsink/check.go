@@ -96,6 +96,10 @@ func (t *serverTable) tableFaults(c *config) (faults []error) {
 		faults = append(faults, fmt.Errorf(
 			"row-level security applies to table %s, where COPY is not possible: use OnConflictDoNothing", t.sql()))
 	}
+	if t.ruled && (c.conflict != fails || c.insertBelow > 1) {
+		faults = append(faults, fmt.Errorf("table %s has rules for INSERT or UPDATE, which INSERT obeys, COPY "+
+			"does not, and ON CONFLICT does not allow: use WithInsertBelow(0), or triggers in place of rules", t.sql()))
+	}
 	if c.conflict != fails && !t.mayTemp {
 		faults = append(faults, fmt.Errorf(
 			"%s: the user has no privilege to make temporary tables (TEMP) in the database", c.conflictOption()))

@@ -242,6 +242,21 @@ func TestDeferrableConstraintsNeedTargetColumns(t *testing.T) {
 	require.NoError(t, sink.Write(within(t, soon), []pair{{1, 2}, {1, 3}}))
 }
 
+func TestRulesThatOnlySomeBatchesWouldMeetAreRefused(t *testing.T) {
+	pool := newTable(t, "CREATE TABLE t (a int PRIMARY KEY)", "CREATE TABLE other (a int)",
+		"CREATE RULE away AS ON INSERT TO t DO INSTEAD INSERT INTO other VALUES (NEW.a)")
+	for _, opt := range []pgsink.Option{pgsink.WithInsertBelow(2), pgsink.OnConflictDoNothing()} {
+		_, err := pgsink.New(within(t, soon), pool, pgx.Identifier{"t"}, intsOf("a"), opt)
+		require.ErrorIs(t, err, batcher.ErrConfig)
+		assert.ErrorContains(t, err, `table "public"."t" has rules for INSERT or UPDATE`)
+	}
+	sink := newSink(t, pool, "t", intsOf("a"), pgsink.WithInsertBelow(0))
+	require.NoError(t, sink.Write(within(t, soon), []pair{{a: 1}, {a: 2}}))
+	assert.Equal(t, []int64{1, 2}, values[int64](t, pool, "SELECT a FROM t ORDER BY a"))
+	run(t, pool, "ALTER TABLE t DISABLE RULE away")
+	newSink(t, pool, "t", intsOf("a"))
+}
+
 func TestTemporaryTablesAndOtherEncodingsAreRefused(t *testing.T) {
 	server := pgtest.Shared(t)
 	pool := pgtest.Pool(t, server.NewDatabase(t)+"&pool_max_conns=1&client_encoding=LATIN1")
