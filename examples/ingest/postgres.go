@@ -76,9 +76,9 @@ func openPostgres(ctx context.Context, dsn string, m mode, workers int) (store, 
 
 // openPool opens a pool with a change to what the connection string says.
 func openPool(ctx context.Context, dsn string, change func(*pgxpool.Config)) (*pgxpool.Pool, error) {
-	c, err := pgxpool.ParseConfig(dsn)
+	c, err := parseDSN(dsn)
 	if err != nil {
-		return nil, explainDSN(dsn, err)
+		return nil, err
 	}
 	if c.ConnConfig.ConnectTimeout == 0 || c.ConnConfig.ConnectTimeout > connectLimit {
 		c.ConnConfig.ConnectTimeout = connectLimit
@@ -88,13 +88,26 @@ func openPool(ctx context.Context, dsn string, change func(*pgxpool.Config)) (*p
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
+// parseDSN reads a connection string. A password such as 12/sesame that is not percent-encoded
+// makes a URL of port 12 and of a database whose name has the rest, which all messages would show.
+func parseDSN(dsn string) (*pgxpool.Config, error) {
+	if u, err := url.Parse(dsn); err == nil && u.User == nil && strings.Contains(u.EscapedPath(), "@") {
+		return nil, explainDSN(dsn, errors.New("an @ in the database's name"))
+	}
+	c, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, explainDSN(dsn, err)
+	}
+	return c, nil
+}
+
 // explainDSN says what is wrong with a connection string, without quoting it. Of a URL that can be
 // taken apart it is known what the password is, and that the reason does not contain it. Of others
 // it is not, so they get no reason.
 func explainDSN(dsn string, err error) error {
 	_, reason, found := strings.Cut(err.Error(), "`: ") // pgx quotes the string before that
 	u, urlErr := url.Parse(dsn)
-	if found && urlErr == nil && u.Host != "" {
+	if found && urlErr == nil && u.Host != "" && !u.Query().Has("password") {
 		password, given := u.User.Password()
 		if !given || password != "" && !strings.Contains(reason, password) {
 			return fmt.Errorf("the connection string cannot be read: %s", reason)
@@ -107,7 +120,7 @@ func explainDSN(dsn string, err error) error {
 
 // postgresName says which database it is: host, port and name, and nothing of the rest.
 func postgresName(dsn string) string {
-	c, err := pgxpool.ParseConfig(dsn)
+	c, err := parseDSN(dsn)
 	if err != nil {
 		return "given with -postgres"
 	}

@@ -131,6 +131,8 @@ func TestAConnectionStringThatCannotBeReadIsNotQuoted(t *testing.T) {
 		{"postgres://u:5432x@host:5432x/db", general},
 		{"host=h password=sesame port=x", general},
 		{"sesame", general},
+		{"postgres://u:12/sesame@host/db", general},
+		{"postgres://host:12/db?password=sesame&connect_timeout=sesame", general},
 		{"postgres://u:sesame@host/db?sslmode=bad", "the connection string cannot be read: failed to configure TLS"},
 		{"postgres://u@host/db?sslmode=bad", "the connection string cannot be read: failed to configure TLS"},
 		{"postgres://u:sesame@host/db?pool_max_conns=x", "the connection string cannot be read: " +
