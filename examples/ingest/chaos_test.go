@@ -84,10 +84,11 @@ func TestF50_AServerThatIsPausedForLongerThanAnAttemptLosesNothing(t *testing.T)
 }
 
 func TestF50_AServerWithoutAFreeConnectionLosesNothing(t *testing.T) {
-	server := pgtest.Start(t, pgtest.WithMaxConnections(15))
+	const most = 15
+	server := pgtest.Start(t, pgtest.WithMaxConnections(most))
 	dsn := server.NewDatabase(t)
 	s := setStage(t, dsn, dsn+"&application_name=ingest", nil)
-	free := takeAllConnections(t, server.DSN())
+	free := takeAllConnections(t, server.DSN(), most)
 	s.fail(3)
 	assert.Contains(t, s.watched.last.Error(), "53300")
 	s.ill()
@@ -98,9 +99,9 @@ func TestF50_AServerWithoutAFreeConnectionLosesNothing(t *testing.T) {
 	assert.Zero(t, s.close())
 }
 
-// takeAllConnections ends the connections of the service, and opens others until there is no place
-// for one of its own.
-func takeAllConnections(t *testing.T, dsn string) (free func()) {
+// takeAllConnections ends the connections of the service, and opens others until it has all n that
+// the server takes: whatever the service tries meanwhile, it has none then.
+func takeAllConnections(t *testing.T, dsn string, n int) (free func()) {
 	t.Helper()
 	ctx := context.Background()
 	control, err := pgx.Connect(ctx, dsn)
@@ -108,17 +109,17 @@ func takeAllConnections(t *testing.T, dsn string) (free func()) {
 	taken := []*pgx.Conn{control}
 	require.Eventually(t, func() bool {
 		const end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ingest'"
-		ended, err := control.Exec(ctx, end)
+		_, err := control.Exec(ctx, end)
 		require.NoError(t, err)
 		more, err := pgx.Connect(ctx, dsn)
 		if err == nil {
 			taken = append(taken, more)
-			return false
+			return len(taken) == n
 		}
 		var refusal *pgconn.PgError
 		require.ErrorAs(t, err, &refusal)
 		require.Equal(t, "53300", refusal.Code)
-		return ended.RowsAffected() == 0
+		return false
 	}, soon, time.Millisecond)
 	return func() {
 		for _, conn := range taken {
