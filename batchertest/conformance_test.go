@@ -225,6 +225,10 @@ func TestWhatIsLeftToASinkIsNoDefect(t *testing.T) {
 		for check := range batchertest.SinkChecks(d.sink(newStore)) {
 			assert.Empty(t, d.reports(t, check), "%s: %s", name, check)
 		}
+		// What was cancelled is not written again if the sink is not said to be idempotent.
+		sink := d.sink(newStore)
+		sink.Idempotent = false
+		assert.Empty(t, recorded(t, batchertest.SinkChecks(sink)[wholeFirst]).reports, name)
 	}
 }
 
