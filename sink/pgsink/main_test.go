@@ -1,6 +1,7 @@
 package pgsink_test
 
 import (
+	"flag"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -8,5 +9,13 @@ import (
 	"github.com/seed-4c1eaf8a/batcher/sink/pgsink/pgtest"
 )
 
-// The shared server waits for the disk, so that the benchmarks measure what a server does.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(m, pgtest.WithFsync())) }
+// For benchmarks the shared server waits for the disk at each commit, as one in production does;
+// tests do without.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	var opts []pgtest.Option
+	if flag.Lookup("test.bench").Value.String() != "" {
+		opts = append(opts, pgtest.WithFsync())
+	}
+	goleak.VerifyTestMain(pgtest.Main(m, opts...))
+}

@@ -4,6 +4,7 @@ package pgsink
 
 import (
 	"encoding/binary"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -20,6 +21,7 @@ const trailer = "\xff\xff"
 type buffer struct {
 	data   []byte
 	rows   int
+	flow   flow     // as much of data as may be sent
 	params [][]byte // the fields of data, once an INSERT has asked for them
 	types  []uint32 // of params
 }
@@ -39,7 +41,9 @@ func (p *buffers) get() *buffer {
 	if b, ok := p.pool.Get().(*buffer); ok {
 		return b
 	}
-	return new(buffer)
+	b := new(buffer)
+	b.flow.more.L = &b.flow.mu
+	return b
 }
 
 // put takes ownership of b, and keeps it unless it is far larger than what is usual: one rare large
@@ -49,6 +53,7 @@ func (p *buffers) put(b *buffer) {
 	usual := p.usual.Load()
 	p.usual.Store(usual + (int64(len(b.data))-usual)/8)
 	if p.keeps(b) {
+		b.flow.reset()
 		clear(b.params)
 		p.pool.Put(b)
 	}
@@ -60,11 +65,33 @@ func (p *buffers) keeps(b *buffer) bool {
 }
 
 // encode writes the rows of batch into b, except those of bad, and adds to bad what could not be
-// encoded. A row that fails half-way is taken back.
+// encoded.
 func (s *Sink[T]) encode(b *buffer, batch []T, bad map[int]error) map[int]error {
+	b.begin()
+	_, bad = s.encodeFrom(0, b, batch, math.MaxInt, bad)
+	b.finish()
+	return bad
+}
+
+// begin starts a stream without rows.
+func (b *buffer) begin() {
+	b.flow.reset()
 	b.rows = 0
 	b.data = append(b.data[:0], header...)
-	for i := range batch {
+}
+
+// finish ends the stream, which may now be sent as a whole.
+func (b *buffer) finish() {
+	b.data = append(b.data, trailer...)
+	b.flow.publish(b.data, true)
+}
+
+// encodeFrom goes on with item i of batch, until b holds so many bytes, or the batch is at its end. It
+// returns the next item. A row that fails half-way is taken back.
+func (s *Sink[T]) encodeFrom(
+	i int, b *buffer, batch []T, until int, bad map[int]error,
+) (next int, _ map[int]error) {
+	for ; i < len(batch) && len(b.data) < until; i++ {
 		if bad[i] != nil {
 			continue
 		}
@@ -79,8 +106,7 @@ func (s *Sink[T]) encode(b *buffer, batch []T, bad map[int]error) map[int]error 
 		b.data = data
 		b.rows++
 	}
-	b.data = append(b.data, trailer...)
-	return bad
+	return i, bad
 }
 
 // appendRow appends the number of fields and the fields. number is that of the row in the stream.

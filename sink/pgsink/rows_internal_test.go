@@ -157,7 +157,9 @@ func TestABufferInThePoolRefersToNothing(t *testing.T) {
 }
 
 func TestAStreamThatIsDetachedIsAtItsEnd(t *testing.T) {
-	r := &stream{data: []byte(strings.Repeat("x", 1000))}
+	b := new(buffers).get()
+	b.flow.publish([]byte(strings.Repeat("x", 1000)), false) // more may come
+	r := &stream{flow: &b.flow}
 	p := make([]byte, 300)
 	n, err := r.Read(p)
 	require.NoError(t, err)

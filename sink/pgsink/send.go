@@ -5,8 +5,6 @@ package pgsink
 import (
 	"context"
 	"errors"
-	"io"
-	"sync"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -88,35 +86,8 @@ func codeOf(err error) string {
 // copyFrom sends b with statements one of which is a COPY FROM STDIN. It returns the number of rows
 // that the last of them has written.
 func copyFrom(ctx context.Context, pg *pgconn.PgConn, b *buffer, sql string) (int64, error) {
-	source := &stream{data: b.data}
+	source := &stream{flow: &b.flow}
 	defer source.detach()
 	tag, err := pg.CopyFrom(ctx, source, sql)
 	return tag.RowsAffected(), err
-}
-
-// stream hands the bytes of a buffer to pgconn, which reads them in a goroutine of its own. If the
-// connection breaks, CopyFrom returns without waiting for that, and it may read once more. So the
-// stream, which is not reused, lets go of the buffer before that goes to another Write.
-type stream struct {
-	mu   sync.Mutex // guards the field below; held while copying
-	data []byte
-}
-
-// Read returns the next bytes, and io.EOF at the end and after detach.
-func (r *stream) Read(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.data) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, r.data)
-	r.data = r.data[n:]
-	return n, nil
-}
-
-// detach waits for a Read that is under way and lets none see the bytes after it.
-func (r *stream) detach() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.data = nil
 }

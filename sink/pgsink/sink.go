@@ -153,10 +153,9 @@ func (s *Sink[T]) Write(ctx context.Context, batch []T) error {
 // write encodes and sends batch. If the server refuses a row and says which, the others are sent
 // again without it, up to the bound of WithIsolation: the server has written nothing.
 func (s *Sink[T]) write(ctx context.Context, b *buffer, batch []T) error {
-	bad := s.encode(b, batch, nil)
-	insert := s.insertable(b.rows)
-	for isolated := 0; b.rows > 0; {
-		written, err := s.send(ctx, b, insert)
+	insert := s.insertable(len(batch))
+	written, bad, err := s.first(ctx, b, batch, insert)
+	for isolated := 0; b.rows > 0; written, err = s.send(ctx, b, insert) {
 		if err == nil {
 			return s.settle(b.rows, written, len(batch), bad)
 		}

@@ -82,7 +82,7 @@ func TestFloatsComeBack(t *testing.T) {
 
 func TestTextsComeBack(t *testing.T) {
 	column := pgsink.Text("v", itself[string])
-	huge := strings.Repeat("grüße, 世界 ", 300_000)
+	huge := strings.Repeat("grüße, 世界 ", 30_000)
 	returns(t, "text", column, "", " ", "a\tb\nc\\", `"'$1`, "\x01\x7f", "\U0010ffff", huge)
 	returns(t, "varchar", column, "", "äöü", huge)
 	returns(t, "varchar(3)", column, "", "äöü", "世界!", "a  ")
