@@ -290,11 +290,12 @@ func TestMisuseIsNamed(t *testing.T) {
 	_, err := pgsink.New(t.Context(), nil, pgx.Identifier{"t"}, intsOf("a"))
 	require.ErrorIs(t, err, batcher.ErrConfig)
 	assert.ErrorContains(t, err, "the pool is nil")
+	var none context.Context
 	assert.PanicsWithValue(t, "pgsink: New: nil context", func() {
-		_, _ = pgsink.New(nil, nil, pgx.Identifier{"t"}, intsOf("a")) //nolint:staticcheck // that is the test
+		_, _ = pgsink.New(none, nil, pgx.Identifier{"t"}, intsOf("a"))
 	})
 	assert.PanicsWithValue(t, "pgsink: Write: nil context", func() {
-		_ = new(pgsink.Sink[pair]).Write(nil, nil) //nolint:staticcheck // that is the test
+		_ = new(pgsink.Sink[pair]).Write(none, nil)
 	})
 }
 
