@@ -16,7 +16,7 @@
 //
 // # What it needs
 //
-// The programs initdb and postgres, of version 12 or later. They are looked for in the PATH and then
+// The programs initdb and postgres, of version 13 or later. They are looked for in the PATH and then
 // where systems put them, such as /usr/lib/postgresql/15/bin, the newest first. Where there are
 // none, the test is skipped; if the environment variable CI is "true", it fails. A test that is run
 // by root runs the server as the user postgres, or nobody if there is none, since PostgreSQL refuses
