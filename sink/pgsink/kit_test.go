@@ -5,6 +5,7 @@ package pgsink_test
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"testing"
@@ -67,11 +68,20 @@ func appendDetails(dst []byte, e *event) ([]byte, error) {
 	if e.bad {
 		return nil, errBadDetails
 	}
-	dst = append(dst, `{"ip":`...)
-	dst = strconv.AppendQuote(dst, e.Details["ip"])
-	dst = append(dst, `,"agent":`...)
-	dst = strconv.AppendQuote(dst, e.Details["agent"])
+	dst = appendString(append(dst, `{"ip":`...), e.Details["ip"])
+	dst = appendString(append(dst, `,"agent":`...), e.Details["agent"])
 	return append(dst, '}'), nil
+}
+
+// appendString appends s as JSON.
+func appendString(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(s) // a string cannot fail
+			return append(dst, quoted...)
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"')
 }
 
 // newEvent returns the i-th event.
