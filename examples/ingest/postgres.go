@@ -174,29 +174,17 @@ func (s *postgresStore) Write(ctx context.Context, events []Event) error { retur
 
 // Check reads through a connection that no batch uses.
 func (s *postgresStore) Check(ctx context.Context) error {
-	const query = "SELECT count(*) FROM (SELECT 1 FROM events LIMIT 1) AS first"
-	var rows int
-	if err := s.reader.QueryRow(ctx, query).Scan(&rows); err != nil {
-		return fmt.Errorf("check: %w", err)
-	}
-	return nil
+	return checked(s.reader.QueryRow(ctx, checkSQL))
 }
 
 // ClientIDs reads the table once.
 func (s *postgresStore) ClientIDs(ctx context.Context, visit func(id string)) error {
-	rows, err := s.reader.Query(ctx, "SELECT client_id FROM events")
+	rows, err := s.reader.Query(ctx, idsSQL)
 	if err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
 	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return fmt.Errorf("read: %w", err)
-		}
-		visit(id)
-	}
-	return rows.Err()
+	return visitIDs(rows, visit)
 }
 
 // Close waits for connections that are in use.

@@ -160,29 +160,17 @@ func classify(err error) error {
 
 // Check reads through a connection that no batch uses.
 func (s *sqliteStore) Check(ctx context.Context) error {
-	const query = "SELECT count(*) FROM (SELECT 1 FROM events LIMIT 1)"
-	var rows int
-	if err := s.reader.QueryRowContext(ctx, query).Scan(&rows); err != nil {
-		return fmt.Errorf("check: %w", err)
-	}
-	return nil
+	return checked(s.reader.QueryRowContext(ctx, checkSQL))
 }
 
 // ClientIDs reads the table once.
 func (s *sqliteStore) ClientIDs(ctx context.Context, visit func(id string)) error {
-	rows, err := s.reader.QueryContext(ctx, "SELECT client_id FROM events")
+	rows, err := s.reader.QueryContext(ctx, idsSQL)
 	if err != nil {
 		return fmt.Errorf("read: %w", err)
 	}
 	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return fmt.Errorf("read: %w", err)
-		}
-		visit(id)
-	}
-	return rows.Err()
+	return visitIDs(rows, visit)
 }
 
 // Close closes the readers first, so that the last connection, the writer's,

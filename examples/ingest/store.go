@@ -2,7 +2,10 @@ package main
 
 // What the service needs of a database.
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // store keeps events. All methods may be called from several goroutines at once.
 //
@@ -23,6 +26,37 @@ type store interface {
 
 	// Close lets go of everything. Nothing is called after it.
 	Close() error
+}
+
+// What all stores are asked.
+const (
+	checkSQL = "SELECT count(*) FROM (SELECT 1 FROM events LIMIT 1) AS first"
+	idsSQL   = "SELECT client_id FROM events"
+)
+
+// checked reads the answer to checkSQL.
+func checked(row interface{ Scan(dest ...any) error }) error {
+	var n int
+	if err := row.Scan(&n); err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	return nil
+}
+
+// visitIDs reads the answer to idsSQL, which the caller closes.
+func visitIDs(rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+}, visit func(id string)) error {
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+		visit(id)
+	}
+	return rows.Err()
 }
 
 // tally counts the stored events by ClientID.
