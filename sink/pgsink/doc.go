@@ -35,9 +35,9 @@
 // The temporary table is made once for each connection, is empty between transactions, and is made
 // again if it is gone (after DISCARD ALL, say). It needs the privilege TEMP in the database.
 //
-// PgBouncer in transaction mode works: the connections to the server that it hands out get their
-// staging tables as they need them. In statement mode it works as well, since nothing but single
-// statements and implicit transactions is sent.
+// It is made to work behind PgBouncer in transaction mode too, though not tested with it: a connection
+// to the server that has no staging table yet gets one, in the transaction that misses it, and no
+// prepared statement is used by Write.
 //
 // # What an error means
 //
