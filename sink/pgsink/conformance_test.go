@@ -122,8 +122,8 @@ func (s setUp) provoke(t testing.TB) error {
 	}
 	if s.role != "" {
 		config.ConnConfig.User, config.ConnConfig.Password = s.role, s.role
-		_, _ = f.admin.Exec(within(t, soon), "CREATE ROLE "+s.role+" LOGIN")
-		run(t, f.admin, "ALTER ROLE "+s.role+" PASSWORD '"+s.role+"'")
+		_, _ = f.admin.Exec(within(t, soon), "CREATE ROLE "+s.role) // which an earlier run may have left as it was
+		run(t, f.admin, "ALTER ROLE "+s.role+" LOGIN CONNECTION LIMIT -1 PASSWORD '"+s.role+"'")
 		run(t, f.admin, "GRANT ALL ON t TO "+s.role)
 	}
 	var err error
