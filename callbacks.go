@@ -1,14 +1,11 @@
 package batcher
 
 // Calls out to the user's code other than the flush function: the dead letter
-// handler, hooks, the logger. None of them can harm the batcher.
+// handler and the hooks. None of them can harm the batcher.
 
 import (
 	"context"
-	"log/slog"
-	"runtime/debug"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -39,16 +36,15 @@ func (e *engine[T]) letter(b *batch[T], items []T, failure *FlushError) DeadLett
 	return letter
 }
 
-// deadLetter passes a letter on, or logs it. No lock is held; the items are
+// deadLetter passes a letter on, and logs the loss. No lock is held; the items are
 // accounted for.
 func (e *engine[T]) deadLetter(letter DeadLetter[T], failure *FlushError) {
 	ctx := e.life.forCallback(letter.Info)
 	if e.letters != nil {
 		e.guard(ctx, "dead letter handler", func() { e.letters(ctx, letter) })
-	} else {
-		e.logLoss(ctx, failure)
 	}
-	for _, h := range e.hooks {
+	e.logLoss(ctx, letter.Info, failure)
+	for _, h := range e.watchers.all() {
 		if h.DeadLetter != nil {
 			e.guard(ctx, "hook DeadLetter", func() { h.DeadLetter(ctx, letter.Info, failure) })
 		}
@@ -57,12 +53,13 @@ func (e *engine[T]) deadLetter(letter DeadLetter[T], failure *FlushError) {
 
 // flushStarts calls the FlushStart hooks; each may replace the attempt's context.
 func (e *engine[T]) flushStarts(b *batch[T]) {
-	if len(e.hooks) == 0 {
+	b.hooks = e.watchers.all()
+	if len(b.hooks) == 0 {
 		return
 	}
 	info := e.info(b, b.end()-b.pos)
 	b.began = time.Now() // in case that a hook ends the goroutine
-	for _, h := range e.hooks {
+	for _, h := range b.hooks {
 		if h.FlushStart != nil {
 			e.guard(b.ctx, "hook FlushStart", func() {
 				if ctx := h.FlushStart(b.ctx, info); ctx != nil {
@@ -76,22 +73,23 @@ func (e *engine[T]) flushStarts(b *batch[T]) {
 
 // flushEnded calls the FlushEnd hooks.
 func (e *engine[T]) flushEnded(b *batch[T]) {
-	if len(e.hooks) == 0 {
+	if len(b.hooks) == 0 {
 		return
 	}
 	info := e.info(b, b.end()-b.pos)
 	result := FlushResult{Duration: time.Since(b.began), Err: b.err}
-	for _, h := range slices.Backward(e.hooks) {
+	for _, h := range slices.Backward(b.hooks) {
 		if h.FlushEnd != nil {
 			e.guard(b.ctx, "hook FlushEnd", func() { h.FlushEnd(b.ctx, info, result) })
 		}
 	}
 }
 
-// retrying calls the Retry hooks.
+// retrying logs that an attempt will follow, and calls the Retry hooks.
 func (e *engine[T]) retrying(b *batch[T]) {
 	info := e.info(b, b.end()-b.pos)
-	for _, h := range e.hooks {
+	e.logRetry(b.ctx, info, b.pause, b.err)
+	for _, h := range e.watchers.all() {
 		if h.Retry != nil {
 			e.guard(b.ctx, "hook Retry", func() { h.Retry(b.ctx, info, b.pause, b.err) })
 		}
@@ -106,81 +104,4 @@ func (e *engine[T]) guard(ctx context.Context, what string, f func()) {
 		}
 	}()
 	f()
-}
-
-// logLoss reports items that nobody else hears of.
-func (e *engine[T]) logLoss(ctx context.Context, failure *FlushError) {
-	level := slog.LevelError
-	if failure.Err == ErrDropped {
-		level = slog.LevelWarn
-	}
-	attrs := []slog.Attr{
-		slog.Int("items", failure.Items), slog.Int("attempts", failure.Attempts), slog.Any("error", failure.Err),
-	}
-	if p, ok := failure.Err.(*PanicError); ok {
-		attrs = append(attrs, slog.String("stack", string(p.Stack)))
-	}
-	e.logSampled(ctx, &e.lossLog, level, "batcher: items lost", failure.Items, attrs...)
-}
-
-// logOmitted reports what the sampling has left out at last, when all is over.
-func (e *engine[T]) logOmitted() {
-	if n := e.lossLog.rest(); n > 0 {
-		e.write(e.life.ctx, slog.LevelError, "batcher: more items lost", slog.Int("items", n))
-	}
-}
-
-// logPanic reports a panic in a callback, with its stack.
-func (e *engine[T]) logPanic(ctx context.Context, what string, value any) {
-	e.logSampled(ctx, &e.panicLog, slog.LevelError, "batcher: panic in user code", 1,
-		slog.String("in", what), slog.Any("panic", value), slog.String("stack", string(debug.Stack())))
-}
-
-// logSampled writes one line, or counts n towards what the next line says was
-// left out.
-func (e *engine[T]) logSampled(
-	ctx context.Context, s *sampler, level slog.Level, message string, n int, attrs ...slog.Attr,
-) {
-	omitted, due := s.take(n)
-	if !due {
-		return
-	}
-	e.write(ctx, level, message, append(attrs, slog.Int("omitted", omitted))...)
-}
-
-// write writes one line. A panic in the logger is nobody's business any more.
-func (e *engine[T]) write(ctx context.Context, level slog.Level, message string, attrs ...slog.Attr) {
-	defer func() { _ = recover() }()
-	logger := e.logger
-	if logger == nil {
-		logger = slog.Default()
-	}
-	logger.LogAttrs(ctx, level, message, append(attrs, slog.String("name", e.name))...)
-}
-
-// sampler lets the first line pass, and then one per second at most.
-type sampler struct {
-	mu      sync.Mutex // guards the fields below; a leaf
-	last    time.Time
-	omitted int
-}
-
-// take reports whether a line is due, and how much was left out before it.
-func (s *sampler) take(n int) (omitted int, due bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now := time.Now(); s.last.IsZero() || now.Sub(s.last) >= time.Second {
-		omitted, s.omitted, s.last = s.omitted, 0, now
-		return omitted, true
-	}
-	s.omitted += n
-	return 0, false
-}
-
-// rest returns what was left out since the last line.
-func (s *sampler) rest() (omitted int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	omitted, s.omitted = s.omitted, 0
-	return omitted
 }

@@ -24,6 +24,7 @@ type delivery struct {
 	attempts int   // at the current piece
 
 	ctx      context.Context // of the last attempt
+	hooks    []*Hooks        // that the last attempt began with
 	began    time.Time       // the last attempt, if there are hooks
 	err      error           // its outcome
 	observed bool            // the FlushEnd hooks have been told

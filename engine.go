@@ -18,8 +18,8 @@ type engine[T any] struct {
 	in        intake[T]
 	letters   func(context.Context, DeadLetter[T]) // nil: log them
 	life      *lifetime
-	lossLog   sampler
-	panicLog  sampler
+	watchers  watchers
+	logs      logs
 	startWork func()        // e.work, made once: a method value allocates
 	over      chan struct{} // closed by finishIfIdleLocked, or by abort; nobody sends
 	pool      pool[T]
@@ -98,6 +98,9 @@ func (e *engine[T]) init(c *config, in intake[T], letters func(context.Context, 
 	e.startWork = e.work
 	e.partialOf = partialByIndex[T]
 	e.over = make(chan struct{})
+	for _, h := range c.hooks {
+		e.watchers.add(h)
+	}
 }
 
 // open returns a blank batch if there is room for one, else nil. The intake is

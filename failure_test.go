@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -313,56 +312,6 @@ func TestF32_AHandlerThatBlocksHoldsNoLock(t *testing.T) {
 	})
 }
 
-func TestLostItemsAreLoggedOnceASecond(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		b := start(t, func(context.Context, []int) error { return errSink }, batcher.WithMaxSize(3), batcher.WithName("orders"),
-			batcher.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-		for range 5 {
-			addInts(t, b, 2)
-			require.Error(t, b.Flush(context.Background()))
-		}
-		time.Sleep(time.Second)
-		addInts(t, b, 2)
-		require.NoError(t, b.Close(context.Background()))
-		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-		require.Len(t, lines, 2, log.String())
-		for _, want := range []string{"items=2", "attempts=1", "sink is down", "name=orders", "omitted=0"} {
-			assert.Contains(t, lines[0], want)
-		}
-		assert.Contains(t, lines[1], "omitted=8")
-	})
-}
-
-func TestWithoutALoggerTheDefaultOneIsUsed(t *testing.T) {
-	before := slog.Default()
-	defer slog.SetDefault(before)
-	var log bytes.Buffer
-	b := start(t, func(context.Context, []int) error { return errSink })
-	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil))) // looked up at each use
-	addInts(t, b, 1)
-	finish(t, b)
-	assert.Contains(t, log.String(), "sink is down")
-}
-
-func TestWhatTheSamplingLeftOutIsLoggedByClose(t *testing.T) {
-	var log bytes.Buffer
-	b := start(t, func(context.Context, []int) error { panic("boom") }, batcher.WithMaxSize(10), batcher.WithName("orders"),
-		batcher.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-	for range 10 {
-		_, err := b.AddAll(context.Background(), ints(10))
-		require.NoError(t, err)
-	}
-	finish(t, b)
-	finish(t, b)
-	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-	require.Len(t, lines, 2, log.String())
-	assert.Contains(t, lines[0], "failure_test.go", "a panic is logged with its stack")
-	assert.Contains(t, lines[1], "more items lost")
-	assert.Contains(t, lines[1], "items=90")
-	assert.Contains(t, lines[1], "name=orders")
-}
-
 func TestP9_F27_PanicOfNilFailsTheBatchAlsoWhereRecoverSaysNil(t *testing.T) {
 	t.Setenv("GODEBUG", "panicnil=1")
 	b := start(t, func(context.Context, []int) error { panic(nil) }, silent())
@@ -403,29 +352,6 @@ func TestP12_NoMethodOfACallersContextRunsUnderALock(t *testing.T) {
 	}
 	close(release)
 	finish(t, b)
-}
-
-func TestDropsAreLoggedAsWarningsAndFailuresAsErrors(t *testing.T) {
-	for _, c := range []struct {
-		level string
-		opts  []batcher.Option
-	}{
-		{"level=WARN", []batcher.Option{batcher.WithOverflow(batcher.DropNewest)}},
-		{"level=ERROR", nil},
-	} {
-		var log bytes.Buffer
-		release := make(chan struct{})
-		b := start(t, func(context.Context, []int) error { <-release; return errSink }, append(c.opts,
-			batcher.WithMaxSize(1), batcher.WithQueueDepth(1), batcher.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))...)
-		addInts(t, b, 2)
-		if c.opts != nil {
-			require.NoError(t, b.Add(context.Background(), 3))
-			assert.Contains(t, log.String(), c.level)
-		}
-		close(release)
-		require.NoError(t, b.Close(context.Background()))
-		assert.Contains(t, log.String(), c.level)
-	}
 }
 
 func TestTheDurationOfAFlushIsThatOfTheFunction(t *testing.T) {

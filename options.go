@@ -299,7 +299,7 @@ func WithRetryIf(worthIt func(error) bool) Option {
 func WithBisect() Option { return func(c *config) { c.bisect = true } }
 
 // WithDeadLetter sets the function that receives the items that were given up.
-// By default they are logged as counted, not with their contents.
+// By default nobody does: they are logged, as counted, not with their contents.
 //
 // handle runs after the items were accounted for, with no lock held:
 //   - on the worker's goroutine for failed items; the worker waits for it, and
@@ -395,11 +395,21 @@ func WithBaseContext(ctx context.Context) Option { return func(c *config) { c.ba
 // WithName names the batcher in [Info], in logs and in metrics. Default "".
 func WithName(name string) Option { return func(c *config) { c.name = name } }
 
-// WithLogger sets where the batcher reports items that were given up while there is
-// no dead letter handler (failures as errors, drops as warnings), and panics in
-// callbacks. Both are sampled: the first at once, then one line a second at most,
-// with the count of what was left out; Close writes the last count. Default
-// [slog.Default], looked up at each use.
+// WithLogger sets where the batcher reports what goes wrong. Default [slog.Default], looked up at
+// each use. Each line is structured: the attribute name says which batcher, and, where they apply,
+// reason, size, attempts and error tell of the batch, or of the piece of a split one. Neither items nor
+// keys are logged.
+//
+//   - Error, "batch failed": items were given up, and there is no dead letter handler to receive them.
+//     Of a panic, the stack comes along.
+//   - Error, "panic in user code": in a hook, a handler, a Backoff; with its stack.
+//   - Warn, "batch failed": items were given up, and the dead letter handler has them.
+//   - Warn, "flush failed, to be tried again": with the wait before the next attempt.
+//   - Warn, "items dropped": for lack of room, while there is no dead letter handler.
+//
+// Nothing is logged of a flush that succeeds. Each of these is sampled by itself: the first line
+// at once, then one a second at most, with the number of lines left out since (omitted) and of the
+// items in them (omitted_items). Close writes the last counts of failures and drops.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) { c.logger, c.loggerSet = logger, true }
 }
