@@ -5,6 +5,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"golang.org/x/perf/benchmath"
@@ -53,14 +54,31 @@ func (p *Page) allocations(s *Set, impls []string) string {
 		allocs := p.columnOf(s, name+": allocations", bench, params, "allocs/item")
 		bytes := p.columnOf(s, name+": bytes", bench, params, "B/item")
 		allocs.cell, bytes.cell = "allocations per item, "+name, "bytes per item, "+name
+		allocs.contest, bytes.contest = rounded(allocs, 0.01), rounded(bytes, 1)
 		columns = append(columns, allocs, bytes)
 	}
 	if len(columns) == 0 {
 		return ""
 	}
-	return "Allocations and bytes allocated per item, with 8 producers.\n\n" +
+	return "Allocations and bytes allocated per item, with 8 producers. Making the queue costs some of both, which a run " +
+		"spreads over its items; so allocations are compared to a hundredth, and bytes to a whole one.\n\n" +
 		p.picture("allocations", "allocations per item") +
 		p.compare("throughput", p.order(impls, columns[0]), columns)
+}
+
+// rounded is what is compared of a column: its values in whole steps.
+func rounded(c column, step float64) func(impl string) *benchmath.Sample {
+	return func(impl string) *benchmath.Sample {
+		s := c.sample(impl)
+		if s == nil {
+			return nil
+		}
+		values := slices.Clone(s.Values)
+		for i, v := range values {
+			values[i] = math.Round(v/step) * step
+		}
+		return sample(values)
+	}
 }
 
 // lastValue is the value of the last parameter: "8" of "payload=int64/producers=8".
