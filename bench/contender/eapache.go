@@ -4,6 +4,7 @@ package contender
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -58,9 +59,9 @@ func (q *eapacheQueue[T]) Add(ctx context.Context, item T) error {
 // late for that waits for MaxDelay.
 func (q *eapacheQueue[T]) Close(context.Context) error {
 	for q.begun.Load() > 0 {
-		q.b.Shutdown(true)
+		runtime.Gosched()
 	}
-	q.b.Shutdown(true)
+	q.b.Shutdown(false) // with true, it panics if an item comes just then
 	q.waiting.Wait()
 	return nil
 }
