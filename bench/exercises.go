@@ -20,6 +20,8 @@ import (
 // exercisesDir is where they are, from the root.
 const exercisesDir = "examples/exercises"
 
+var errNoExercises = fmt.Errorf("no exercise with a bench_test.go in %s", exercisesDir)
+
 // exercise is one folder.
 type exercise struct {
 	dir       string
@@ -36,7 +38,7 @@ func exerciseCells(c *config, _ lab) ([]measure.Cell, error) {
 	p := c.speed
 	files, err := filepath.Glob(filepath.Join(c.root, exercisesDir, "*", "bench_test.go"))
 	if err != nil || len(files) == 0 {
-		return nil, errors.Join(err, fmt.Errorf("no exercise with a bench_test.go in %s", exercisesDir))
+		return nil, errors.Join(err, errNoExercises)
 	}
 	tmp, err := os.MkdirTemp("", "exercises-")
 	if err != nil {

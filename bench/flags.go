@@ -27,6 +27,7 @@ type config struct {
 	draft  bool
 	render bool
 	out    string // the folder of the documents
+	all    bool   // no sections were named
 	line   string // the command, to be repeated
 
 	root  string // of the repository
@@ -65,6 +66,7 @@ func parse(args []string, stderr io.Writer) (*config, error) {
 		c.speed = &hasty
 	}
 	var err error
+	c.all = only == ""
 	c.only, err = parseSections(only)
 	return c, errors.Join(err, c.check(f.Args(), given))
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -50,7 +51,9 @@ func (c *config) jobs(l lab) (jobs []job, total time.Duration, err error) {
 		}
 		j := job{s, measure.Plan{Section: s.name, Rounds: c.rounds, Seed: c.seed, Limit: s.limit}}
 		if s.cells != nil {
-			if j.Cells, err = s.cells(c, l); err != nil {
+			if j.Cells, err = s.cells(c, l); c.all && errors.Is(err, errNoExercises) {
+				continue
+			} else if err != nil {
 				return nil, 0, fmt.Errorf("%s: %w", s.name, err)
 			}
 		}

@@ -155,3 +155,11 @@ func TestADamagedResultIsAnError(t *testing.T) {
 	require.NoError(t, measure.Replace(c.results("slow"), []byte("section: slow\nBenchmarkSlow/impl=x 1 two items/s\n")))
 	assert.ErrorContains(t, c.perform(t.Context(), twoFakes(), nil, &bytes.Buffer{}), "parsing")
 }
+
+func TestAllSectionsAreThoseThatThereAre(t *testing.T) {
+	c := scratch(t, "-rounds", "1", "-draft")
+	require.NoError(t, os.RemoveAll(filepath.Join(c.root, exercisesDir)))
+	jobs, _, err := c.jobs(twoFakes())
+	require.NoError(t, err)
+	assert.Len(t, jobs, len(sections())-1)
+}
