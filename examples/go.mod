@@ -5,12 +5,16 @@ go 1.25.0
 require (
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/klauspost/compress v1.20.4
+	github.com/mailru/easyjson v0.9.2
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/seed-4c1eaf8a/batcher v0.0.0
+	github.com/seed-4c1eaf8a/batcher/sink/httpsink v0.0.0
 	github.com/seed-4c1eaf8a/batcher/sink/pgsink v0.0.0
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
 	golang.org/x/term v0.45.0
+	google.golang.org/protobuf v1.36.12
 	modernc.org/sqlite v1.59.0
 )
 
@@ -19,6 +23,7 @@ require (
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	github.com/josharian/intern v1.0.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
@@ -35,5 +40,6 @@ require (
 
 replace github.com/seed-4c1eaf8a/batcher => ../
 
-replace github.com/seed-4c1eaf8a/batcher/sink/pgsink => ../sink/pgsink
+replace github.com/seed-4c1eaf8a/batcher/sink/httpsink => ../sink/httpsink
 
+replace github.com/seed-4c1eaf8a/batcher/sink/pgsink => ../sink/pgsink
