@@ -60,6 +60,9 @@ func (c *config) advise(f figures) (all []string, err error) {
 		}
 	}
 	c.adviseSize(f, say)
+	if err := c.adviseDelay(f, use, say); err != nil {
+		return nil, err
+	}
 	if err := c.adviseEager(f, use, say); err != nil {
 		return nil, err
 	}
@@ -91,8 +94,8 @@ func (c *config) adviseRoom(say func(string, ...any)) error {
 	if err != nil {
 		return err
 	}
-	say("There was no room at times, though the sink keeps up on average. QueueDepth %d would have been enough: up to %d items held, of which the last waits %s.",
-		f.depth, c.size*(f.depth+c.workers), pretty(f.toEnd.max))
+	say("There was no room at times, though the sink keeps up on average. QueueDepth %d would have been enough: %s from Add to written at most, and up to %d items held.",
+		f.depth, pretty(f.toEnd.max), c.size*(f.depth+c.workers))
 	return nil
 }
 
@@ -114,9 +117,26 @@ func (c *config) adviseSize(f figures, say func(string, ...any)) {
 	}
 }
 
+// adviseDelay finds out what a longer MaxDelay would change, where workers are busy all the time with
+// batches that are not full: then MaxDelay is over before a worker is idle.
+func (c *config) adviseDelay(f figures, use float64, say func(string, ...any)) error {
+	if c.eager || f.busy < 0.9 || use > 0.8 {
+		return nil
+	}
+	longer := c.settings
+	longer.delay = 2 * c.latency.of(int(f.size.mean)) / time.Duration(c.workers)
+	g, err := c.simulate(longer)
+	if err != nil || g.calls() > f.calls()*4/5 {
+		return err
+	}
+	say("The workers are always busy, but not at their limit: MaxDelay is over before one of them is idle. With a MaxDelay of %s they would be busy %s of the time, for %s instead of %s calls/s, and p99 from Add to written would be %s instead of %s.",
+		pretty(longer.delay), percent(g.busy), count(g.calls()), count(f.calls()), pretty(g.toEnd.p99), pretty(f.toEnd.p99))
+	return nil
+}
+
 // adviseEager finds out what WithEager would gain, where items wait although workers are idle.
 func (c *config) adviseEager(f figures, use float64, say func(string, ...any)) error {
-	if c.eager || use > 0.8 || f.toBegin.p50 < f.toEnd.p50/2 {
+	if c.eager || use > 0.8 || f.batches == 0 || f.toBegin.p50 < f.toEnd.p50/2 {
 		return nil
 	}
 	eager := c.settings
@@ -128,8 +148,8 @@ func (c *config) adviseEager(f figures, use float64, say func(string, ...any)) e
 	if g.lost() > f.lost() || g.toEnd.p50 > f.toEnd.p50*4/5 || g.toEnd.p99 > f.toEnd.p99 {
 		return nil
 	}
-	say("Most of the time until an item is written is waiting for its batch. With eager it would be p50 %s, p99 %s, for %s instead of %s.",
-		pretty(g.toEnd.p50), pretty(g.toEnd.p99), perSecond(g.calls())[:len(perSecond(g.calls()))-2]+" calls/s", count(f.calls()))
+	say("Most of the time until an item is written is waiting for its batch. With eager it would be p50 %s, p99 %s, for %s instead of %s calls/s.",
+		pretty(g.toEnd.p50), pretty(g.toEnd.p99), count(g.calls()), count(f.calls()))
 	return nil
 }
 

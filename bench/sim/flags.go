@@ -211,5 +211,9 @@ func (c *config) simulate(set settings) (figures, error) {
 	if err != nil {
 		return figures{}, err
 	}
-	return s.measure(), nil
+	span := c.length
+	if c.file != "" {
+		span = arrivals[len(arrivals)-1]
+	}
+	return s.measure(span), nil
 }

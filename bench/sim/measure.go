@@ -9,10 +9,11 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-// figures are the summary of a run. Times and sizes are those of what was written.
+// figures are the summary of a run. Times and sizes are those of what was written. The last batch is
+// left out of them if it was not full: it waited for items that came no more.
 type figures struct {
 	items   int
-	span    time.Duration // from 0 to the last arrival
+	span    time.Duration // in which items came, from 0 on
 	batches int
 	reasons map[batcher.Reason]int
 
@@ -23,7 +24,7 @@ type figures struct {
 
 	waited, refused, dropped int // items
 
-	busy     float64 // share of the workers' time until the last arrival
+	busy     float64 // share of the workers' time in that span
 	mostHeld int
 	mostLine int
 	depth    int // the QueueDepth that would have been enough, if there was always room
@@ -50,28 +51,35 @@ func distribution[T int | time.Duration](values []T) spans[T] {
 	return spans[T]{sum / float64(len(values)), at(50), at(99), values[len(values)-1]}
 }
 
-// measure summarises a run.
-func (s *simulation) measure() figures {
+// measure summarises a run in which items came for span.
+func (s *simulation) measure(span time.Duration) figures {
 	f := figures{
 		items:    len(s.items),
-		span:     s.items[len(s.items)-1].at,
+		span:     span,
 		reasons:  map[batcher.Reason]int{},
 		mostHeld: s.mostHeld,
 		mostLine: s.mostLine,
 		depth:    max(1, s.most-s.workers),
 	}
-	s.measureBatches(&f)
-	s.measureItems(&f)
+	var partial *batch
+	if n := len(s.batches) - 1; n > 0 && s.batches[n].size < s.size {
+		partial = s.batches[n]
+	}
+	s.measureBatches(&f, partial)
+	s.measureItems(&f, partial)
 	return f
 }
 
-// measureBatches summarises the batches that were not dropped.
-func (s *simulation) measureBatches(f *figures) {
+// measureBatches summarises the batches that were not dropped, but for one.
+func (s *simulation) measureBatches(f *figures, but *batch) {
 	var sizes []int
 	var busy time.Duration
 	for _, b := range s.batches {
 		if b.dropped {
 			f.dropped += b.size
+			continue
+		}
+		if b == but {
 			continue
 		}
 		f.reasons[b.reason]++
@@ -84,8 +92,8 @@ func (s *simulation) measureBatches(f *figures) {
 	}
 }
 
-// measureItems summarises the items.
-func (s *simulation) measureItems(f *figures) {
+// measureItems summarises the items, but for the times of one batch.
+func (s *simulation) measureItems(f *figures, but *batch) {
 	var toBegin, toEnd, inLine []time.Duration
 	for _, it := range s.items {
 		switch {
@@ -100,7 +108,7 @@ func (s *simulation) measureItems(f *figures) {
 		if it.in > it.at {
 			inLine = append(inLine, it.in-it.at)
 		}
-		if !b.dropped {
+		if !b.dropped && b != but {
 			toBegin = append(toBegin, b.begin-it.at)
 			toEnd = append(toEnd, b.end-it.at)
 		}
