@@ -1,29 +1,36 @@
 #!/usr/bin/env bash
-# Counts the instructions of one Add, next to those of lock, append, unlock. Needs valgrind. Two
-# runs with different numbers of items are subtracted, so that starting up and closing cancel out.
-# Unlike times, the counts hardly differ between runs, so they can be gated on.
+# Counts what one item costs: instructions (by callgrind, so it needs valgrind) and objects
+# allocated. Two runs with different numbers of items are subtracted, so that starting up and
+# closing cancel out. Unlike times, the counts hardly differ between runs; gate.sh holds them
+# against a budget.
 #
-#   tools/bench/callgrind.sh
+#   tools/bench/callgrind.sh                 # all works, one line each: name, instructions, allocations
+#   tools/bench/callgrind.sh lock add        # these; addcost -list names them all
 #
-#   N1, N2   the two numbers of items (200000, 1200000)
-#   LIMIT    if set: exit with 1 if an Add takes more instructions
+#   N1, N2   the two numbers of items, for all works (each has its own)
+#
+# What could make the counts depend on the moment or the machine is switched off: other processors,
+# garbage collection, the preemption signals (which callgrind cannot follow either), and the wide
+# instructions that the runtime copies and clears memory with where there are any.
 set -euo pipefail
 shopt -s inherit_errexit
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-N1=${N1:-200000}
-N2=${N2:-1200000}
-LIMIT=${LIMIT:-}
 command -v valgrind >/dev/null || { echo "callgrind.sh: valgrind is not installed" >&2; exit 2; }
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-go build -buildvcs=false -o "$tmp/addcost" ./tools/bench/addcost
+GOFLAGS='' GOEXPERIMENT='' GOAMD64=v1 CGO_ENABLED=0 \
+	go build -buildvcs=false -pgo=off -o "$tmp/addcost" ./tools/bench/addcost
 
-# instructions IMPL N: those of the whole process. Callgrind cannot follow the runtime's preemption
-# signals.
+# steady COMMAND...: runs COMMAND in the environment in which counts repeat.
+steady() {
+	env GOMAXPROCS=1 GOGC=off GOMEMLIMIT=off GOTRACEBACK=single \
+		GODEBUG=asyncpreemptoff=1,cpu.avx=off,cpu.avx2=off,cpu.erms=off,cpu.fsrm=off "$@"
+}
+
+# instructions WORK N: those of the whole process.
 instructions() {
-	if ! GOMAXPROCS=1 GOGC=off GODEBUG=asyncpreemptoff=1 \
-		valgrind --tool=callgrind --callgrind-out-file="$tmp/profile" \
+	if ! steady valgrind --tool=callgrind --callgrind-out-file="$tmp/profile" \
 		"$tmp/addcost" -impl "$1" -n "$2" >"$tmp/log" 2>&1; then
 		cat "$tmp/log" >&2
 		return 1
@@ -31,21 +38,29 @@ instructions() {
 	awk '$1 ~ /^(summary|totals):$/ { total = $2 } END { print total }' "$tmp/profile"
 }
 
-# per_item IMPL: instructions per item, with two decimals.
+# objects WORK N: how many were allocated in the work.
+objects() { steady "$tmp/addcost" -mallocs -impl "$1" -n "$2"; }
+
+# per_item DIGITS COUNT WORK FEW MANY: the difference of two counts, per item.
 per_item() {
 	local few many
-	few=$(instructions "$1" "$N1")
-	many=$(instructions "$1" "$N2")
-	awk -v few="$few" -v many="$many" -v n=$((N2 - N1)) 'BEGIN { printf "%.2f\n", (many - few) / n }'
+	few=$("$2" "$3" "$4")
+	many=$("$2" "$3" "$5")
+	awk -v few="$few" -v many="$many" -v n=$(($5 - $4)) -v digits="$1" \
+		'BEGIN { printf "%.*f\n", digits, (many - few) / n }'
 }
 
-echo "$(go env GOVERSION) $(go env GOARCH), $(valgrind --version), N $N1 and $N2"
-lock=$(per_item lock)
-printf '%-8s %8s instructions per item\n' lock "$lock"
-batcher=$(per_item batcher)
-printf '%-8s %8s instructions per item\n' batcher "$batcher"
-awk -v b="$batcher" -v l="$lock" 'BEGIN { printf "%-8s %8.2f\n", "ratio", b / l }'
-if [ -n "$LIMIT" ]; then
-	awk -v b="$batcher" -v limit="$LIMIT" 'BEGIN { exit !(b <= limit) }' ||
-		{ echo "callgrind.sh: more than $LIMIT instructions per Add" >&2; exit 1; }
-fi
+list=$("$tmp/addcost" -list)
+for name in "$@"; do
+	awk -v name="$name" '$1 == name { found = 1 } END { exit !found }' <<<"$list" ||
+		{ echo "callgrind.sh: there is no work $name" >&2; exit 2; }
+done
+echo "# $(go env GOVERSION) $(go env GOARCH), $(valgrind --version)"
+printf '%-10s %14s %14s\n' '# work' instructions allocations
+while read -r name few many; do
+	if [ $# -eq 0 ] || [[ " $* " == *" $name "* ]]; then
+		count=$(per_item 2 instructions "$name" "${N1:-$few}" "${N2:-$many}")
+		allocs=$(per_item 4 objects "$name" "${N1:-$few}" "${N2:-$many}")
+		printf '%-10s %14s %14s\n' "$name" "$count" "$allocs"
+	fi
+done <<<"$list"

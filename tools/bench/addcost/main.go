@@ -1,83 +1,68 @@
-// Command addcost adds n items from one goroutine and does nothing else, so that a profiler that
-// counts instructions can tell what one Add costs; see callgrind.sh.
+// Command addcost does one kind of work n times from one goroutine and nothing else, so that a
+// profiler that counts instructions can tell what one item costs; see callgrind.sh and gate.sh.
 //
-// There are two implementations to compare: the batcher with a flush function that does nothing,
-// and the least that an intake can do, which is to lock, append and unlock.
+// The works are the ways of handing over an item, and, to compare them with, the least that an
+// intake can do, which is to lock, append and unlock. The flush functions do nothing.
 package main
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"sync"
-
-	"github.com/seed-4c1eaf8a/batcher"
+	"runtime"
+	"strings"
 )
 
-// batchSize is the number of items in a batch, for both implementations.
-const batchSize = 1000
-
 func main() {
-	impl := flag.String("impl", "batcher", "what to add to: batcher or lock")
-	n := flag.Int("n", 1_000_000, "how many items to add")
+	impl := flag.String("impl", "add", "the work: "+strings.Join(names(), ", "))
+	n := flag.Int("n", 1_000_000, "how many items to hand over")
+	mallocs := flag.Bool("mallocs", false, "print how many objects were allocated")
+	list := flag.Bool("list", false, "print the works, each with the two values of n to compare")
 	flag.Parse()
-	if err := run(*impl, *n); err != nil {
+	if *list {
+		for _, w := range works {
+			fmt.Println(w.name, w.few, w.many)
+		}
+		return
+	}
+	if err := run(*impl, *n, *mallocs); err != nil {
 		fmt.Fprintln(os.Stderr, "addcost:", err)
 		os.Exit(1)
 	}
 }
 
-func run(impl string, n int) error {
-	switch impl {
-	case "batcher":
-		return addToBatcher(n)
-	case "lock":
-		addToSlice(n)
-		return nil
-	}
-	return fmt.Errorf("-impl %s: want batcher or lock", impl)
-}
-
-// addToBatcher adds n items to a batcher and closes it.
-func addToBatcher(n int) error {
-	ctx := context.Background()
-	flush := func(context.Context, []int64) error { return nil }
-	b, err := batcher.New(flush, batcher.WithMaxSize(batchSize))
+// run does the work impl with n items. With mallocs it prints how many objects that allocated.
+func run(impl string, n int, mallocs bool) error {
+	w, err := find(impl)
 	if err != nil {
 		return err
 	}
-	for i := range n {
-		if err := b.Add(ctx, int64(i)); err != nil {
-			return errors.Join(err, b.Close(ctx))
+	if !mallocs { // reading the statistics costs instructions
+		return w.do(n)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := w.do(n); err != nil {
+		return err
+	}
+	runtime.ReadMemStats(&after)
+	fmt.Println(after.Mallocs - before.Mallocs)
+	return nil
+}
+
+func find(impl string) (work, error) {
+	for _, w := range works {
+		if w.name == impl {
+			return w, nil
 		}
 	}
-	return b.Close(ctx)
+	return work{}, fmt.Errorf("-impl %s: want one of %s", impl, strings.Join(names(), ", "))
 }
 
-// addToSlice adds n items to a slice under a lock and starts over when it is full.
-func addToSlice(n int) {
-	l := lockedSlice{items: make([]int64, 0, batchSize)}
-	for i := range n {
-		l.add(int64(i))
+func names() []string {
+	var all []string
+	for _, w := range works {
+		all = append(all, w.name)
 	}
-}
-
-// lockedSlice is the limit that Add is measured against.
-type lockedSlice struct {
-	mu    sync.Mutex // guards items
-	items []int64
-}
-
-// add is not inlined, as Add is not.
-//
-//go:noinline
-func (l *lockedSlice) add(item int64) {
-	l.mu.Lock()
-	l.items = append(l.items, item)
-	if len(l.items) == batchSize {
-		l.items = l.items[:0]
-	}
-	l.mu.Unlock()
+	return all
 }
