@@ -56,8 +56,9 @@ func (s *Shards) Add(item Item) {
 // while the number is unsigned.
 func index(hash uint64) int { return int(hash % shardCount) }
 
-// signedIndex is what one must not write.
-func signedIndex(hash uint64) int { return int(hash) % shardCount }
+// signedIndex is what one must not write: int(hash) % shardCount, spelled out for machines on which
+// an int has 32 bits. On those it is the 32nd bit that makes the result negative.
+func signedIndex(hash uint64) int { return int(int64(hash) % shardCount) }
 
 // Flush passes on what is left.
 func (s *Shards) Flush() {
