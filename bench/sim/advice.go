@@ -51,7 +51,8 @@ func (c *config) advise(f figures) (all []string, err error) {
 		return all, nil
 	}
 	if use > 0.8 {
-		say("Little reserve: the items are %s of what the workers can write with full batches. %s would leave a third for bursts and slow flushes.",
+		say("Little reserve: the items are %s of what the workers can write with full batches. "+
+			"%s would leave a third for bursts and slow flushes.",
 			percent(use), plural(c.workersFor(f.rate(), wantedReserve), "worker"))
 	}
 	if f.waited+f.lost() > 0 {
@@ -75,7 +76,8 @@ func (c *config) advise(f figures) (all []string, err error) {
 // adviseMore is for more items than the sink can write.
 func (c *config) adviseMore(f figures, say func(string, ...any)) {
 	rate := f.rate()
-	say("The sink is the limit: with %s and full batches it writes %s, and %s come. What waits, or is lost, grows without end; no QueueDepth helps.",
+	say("The sink is the limit: with %s and full batches it writes %s, and %s come. "+
+		"What waits, or is lost, grows without end; no QueueDepth helps.",
 		plural(c.workers, "worker"), perSecond(c.capacity()), perSecond(rate))
 	say("It needs at least %s, better %d.", plural(c.workersFor(rate, 1), "worker"), c.workersFor(rate, wantedReserve))
 	switch n := c.sizeFor(rate); {
@@ -94,8 +96,9 @@ func (c *config) adviseRoom(say func(string, ...any)) error {
 	if err != nil {
 		return err
 	}
-	say("There was no room at times, though the sink keeps up on average. QueueDepth %d would have been enough: %s from Add to written at most, and up to %d items held.",
-		f.depth, pretty(f.toEnd.max), c.size*(f.depth+c.workers))
+	say("There was no room at times, though the sink keeps up on average. QueueDepth %d would have been enough: "+
+		"%s from Add to written at most, and up to %d items held.",
+		f.depth, pretty(f.toEnd.max), c.mayHold(f.depth))
 	return nil
 }
 
@@ -129,7 +132,9 @@ func (c *config) adviseDelay(f figures, use float64, say func(string, ...any)) e
 	if err != nil || g.calls() > f.calls()*4/5 {
 		return err
 	}
-	say("The workers are always busy, but not at their limit: MaxDelay is over before one of them is idle. With a MaxDelay of %s they would be busy %s of the time, for %s instead of %s calls/s, and p99 from Add to written would be %s instead of %s.",
+	say("The workers are always busy, but not at their limit: MaxDelay is over before one of them is idle. "+
+		"With a MaxDelay of %s they would be busy %s of the time, for %s instead of %s calls/s, and p99 from Add to "+
+		"written would be %s instead of %s.",
 		pretty(longer.delay), percent(g.busy), count(g.calls()), count(f.calls()), pretty(g.toEnd.p99), pretty(f.toEnd.p99))
 	return nil
 }
@@ -148,7 +153,8 @@ func (c *config) adviseEager(f figures, use float64, say func(string, ...any)) e
 	if g.lost() > f.lost() || g.toEnd.p50 > f.toEnd.p50*4/5 || g.toEnd.p99 > f.toEnd.p99 {
 		return nil
 	}
-	say("Most of the time until an item is written is waiting for its batch. With eager it would be p50 %s, p99 %s, for %s instead of %s calls/s.",
+	say("Most of the time until an item is written is waiting for its batch. "+
+		"With eager it would be p50 %s, p99 %s, for %s instead of %s calls/s.",
 		pretty(g.toEnd.p50), pretty(g.toEnd.p99), count(g.calls()), count(f.calls()))
 	return nil
 }

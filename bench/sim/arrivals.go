@@ -64,7 +64,7 @@ func (p pattern) String() string {
 // times returns the arrivals of rate items a second on average, from 0 until length.
 func (p pattern) times(rate float64, length time.Duration, seed uint64) []time.Duration {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	var all []time.Duration
+	all := make([]time.Duration, 0, int(1.01*rate*length.Seconds())+100)
 	gap := 1 / rate // in bursts, of the time that is on
 	if p.kind == bursts {
 		gap *= float64(p.on) / float64(p.on+p.off)

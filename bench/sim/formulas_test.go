@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -125,10 +126,13 @@ func TestBatchesGrowByThemselvesWhileWorkersAreBusy(t *testing.T) {
 	}
 }
 
+// loads is how many are drawn, in the document too.
+const loads = 100
+
 // twoThirds are loads of up to two thirds of what the workers can write in full batches.
 func twoThirds(try func(c config)) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 150 {
+	for range loads {
 		try(drawLoad(rng, 0.05+(2.0/3-0.05)*rng.Float64()))
 	}
 }
@@ -229,27 +233,30 @@ func TestTheSizeAndTheWorkersThatAreAdvisedAreTheLeast(t *testing.T) {
 
 // The formulas for keys are held against the library itself, in virtual time.
 func TestBatchesOfKeysHoldWhatComesForTheirKey(t *testing.T) {
-	const rate, delay = 1000.0, 100 * time.Millisecond
+	const rate, delay, took = 1000.0, 100 * time.Millisecond, 5 * time.Millisecond
 	for _, keys := range []int{1, 10, 100, 1000} {
 		t.Run(fmt.Sprint(keys), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var calls atomic.Int64
 				s, err := batcher.NewSharded(func(context.Context, int, []int) error {
 					calls.Add(1)
-					time.Sleep(5 * time.Millisecond)
+					time.Sleep(took)
 					return nil
 				}, batcher.WithMaxSize(1000), batcher.WithMaxDelay(delay), batcher.WithWorkers(16))
 				require.NoError(t, err)
 				rng := rand.New(rand.NewPCG(1, 1))
-				items := 0
+				items, pending := 0, int64(0)
 				start := time.Now()
 				for _, at := range (pattern{}).times(rate, 20*time.Second, 1) {
 					time.Sleep(at - time.Since(start))
 					require.NoError(t, s.Add(context.Background(), rng.IntN(keys), items))
 					items++
+					pending = max(pending, s.Stats().Pending)
 				}
 				require.NoError(t, s.Close(context.Background()))
 				assert.InEpsilon(t, 1+rate*delay.Seconds()/float64(keys), float64(items)/float64(calls.Load()), 0.03)
+				held := rate * (delay + took).Seconds()
+				assert.LessOrEqual(t, float64(pending), held+5*math.Sqrt(held), "MaxPending has to hold that")
 			})
 		})
 	}
@@ -271,4 +278,44 @@ func TestAKeyIsWrittenByOneWorkerAtATime(t *testing.T) {
 		assert.Equal(t, 200*took, time.Since(start), "as with one worker")
 		require.NoError(t, s.Close(context.Background()))
 	})
+}
+
+// callers brings as many items at once as there are callers, and the next when those are written. It
+// returns how long the rounds took.
+func callers(t *testing.T, n, rounds int, took time.Duration, opts ...batcher.Option) (all time.Duration, largest int) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b, err := batcher.New(func(_ context.Context, batch []int) error {
+			largest = max(largest, len(batch)) // one worker: one at a time
+			time.Sleep(took)
+			return nil
+		}, opts...)
+		require.NoError(t, err)
+		start := time.Now()
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() {
+				for range rounds {
+					assert.NoError(t, b.AddWait(context.Background(), i))
+				}
+			})
+		}
+		wg.Wait()
+		all = time.Since(start)
+		require.NoError(t, b.Close(context.Background()))
+	})
+	return all, largest
+}
+
+func TestCallersWhoWaitNeverFillABatchOfMoreThanThemselves(t *testing.T) {
+	const n, rounds, delay, took = 20, 50, 100 * time.Millisecond, 10 * time.Millisecond
+	all, largest := callers(t, n, rounds, took, batcher.WithMaxSize(100), batcher.WithMaxDelay(delay))
+	assert.Equal(t, rounds*(delay+took), all, "n / (MaxDelay + t) items a second")
+	assert.Equal(t, n, largest)
+
+	all, _ = callers(t, n, rounds, took, batcher.WithMaxSize(100), batcher.WithEager())
+	assert.LessOrEqual(t, all, 2*rounds*took+took, "two flushes for each round at most")
+
+	all, _ = callers(t, n, rounds, took, batcher.WithMaxSize(n), batcher.WithMaxDelay(delay))
+	assert.Equal(t, rounds*took, all, "a MaxSize of n does as well, as long as all of them are there")
 }

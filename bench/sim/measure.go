@@ -94,7 +94,8 @@ func (s *simulation) measureBatches(f *figures, but *batch) {
 
 // measureItems summarises the items, but for the times of one batch.
 func (s *simulation) measureItems(f *figures, but *batch) {
-	var toBegin, toEnd, inLine []time.Duration
+	toBegin, toEnd := make([]time.Duration, 0, len(s.items)), make([]time.Duration, 0, len(s.items))
+	var inLine []time.Duration
 	for _, it := range s.items {
 		switch {
 		case it.batch == refused:

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -38,8 +39,9 @@ func (c *config) drawSweep(w io.Writer, steps []*config, all []figures) error {
 func (c *config) panels(steps []*config, all []figures) (panels []chart.Lines, left []string) {
 	times := chart.Lines{Title: "From Add to written", Y: "ms"}
 	sizes := chart.Lines{Title: "Size of the batches", Y: "items"}
+	x, title := c.axis()
 	add := func(to *chart.Lines, name string, role chart.Role, of func(i int) float64) {
-		line := chart.Line{Name: name, Role: role, X: c.sweep.x}
+		line := chart.Line{Name: name, Role: role, X: x}
 		for i := range all {
 			line.Y = append(line.Y, of(i))
 			if line.Y[i] <= 0 {
@@ -55,14 +57,29 @@ func (c *config) panels(steps []*config, all []figures) (panels []chart.Lines, l
 	add(&sizes, "mean", chart.Ours, func(i int) float64 { return all[i].size.mean })
 	add(&sizes, "MaxSize", chart.Limit, func(i int) float64 { return float64(steps[i].size) })
 	for _, p := range []chart.Lines{times, sizes} {
-		if p.X = titles[c.sweep.name]; c.sweep.name == "delay" {
-			p.X += ", ms"
-		}
+		p.X = title
 		if len(p.Lines) > 0 {
 			panels = append(panels, p)
 		}
 	}
 	return panels, left
+}
+
+// axis returns the values of the sweep and what they are. Large rates are in thousands: each value is
+// written below the axis, and long ones would run into each other.
+func (c *config) axis() (x []float64, title string) {
+	x, title = c.sweep.x, titles[c.sweep.name]
+	switch {
+	case c.sweep.name == "delay":
+		return x, title + ", ms"
+	case c.sweep.name == "rate" && x[len(x)-1] >= 10_000:
+		x = slices.Clone(x)
+		for i := range x {
+			x[i] /= 1000
+		}
+		return x, "thousand " + title
+	}
+	return x, title
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -27,9 +27,12 @@ func (c *config) print(w io.Writer, f figures) {
 	line("Add to flush", "%s", f.toBegin.times())
 	line("Add to written", "%s", f.toEnd.times())
 	line("workers busy", "%s", percent(f.busy))
-	line("most held", "%d items, of %d that may be", f.mostHeld, c.size*(c.settings.queue+c.workers))
+	line("most held", "%d items, of %d that may be", f.mostHeld, c.mayHold(c.settings.queue))
 	line("without room", "%s", c.withoutRoom(f))
 }
+
+// mayHold is how many items are held at most, with this QueueDepth.
+func (c *config) mayHold(queue int) int64 { return int64(c.size) * int64(queue+c.workers) }
 
 // described says when items came.
 func (c *config) described(f figures) string {

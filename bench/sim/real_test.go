@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -285,10 +286,7 @@ func mostOf(sim *simulation) (most int) {
 		}
 	}
 	slices.SortFunc(changes, func(a, b change) int {
-		if a.at != b.at {
-			return int(a.at - b.at)
-		}
-		return a.by - b.by // what ends makes room for what comes in
+		return cmp.Or(cmp.Compare(a.at, b.at), a.by-b.by) // what ends makes room for what comes in
 	})
 	held := 0
 	for _, c := range changes {

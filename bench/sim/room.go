@@ -36,8 +36,8 @@ func (s *simulation) admit() {
 	}
 }
 
-// patienceEnds turns away the first in line: its context has ended.
-func (s *simulation) patienceEnds() {
+// turnAway is for the first in line, whose context has ended.
+func (s *simulation) turnAway() {
 	i := s.line.pop()
 	s.items[i].in, s.items[i].batch = s.now, refused
 }

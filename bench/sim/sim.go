@@ -102,8 +102,8 @@ func simulate(set settings, s *sink, arrivals []time.Duration) (*simulation, err
 		sim.items[i] = item{at: at, batch: waits}
 	}
 	for {
-		at, happen := sim.nextEvent()
-		if happen == nil {
+		what, at := sim.nextEvent()
+		if at == never {
 			return sim, nil
 		}
 		if at > horizon {
@@ -113,28 +113,46 @@ func simulate(set settings, s *sink, arrivals []time.Duration) (*simulation, err
 			sim.ties++
 		}
 		sim.now = at
-		happen()
+		sim.happens(what)
 		sim.dispatch()
 	}
 }
 
-// nextEvent returns what happens next, nil if nothing does.
-func (s *simulation) nextEvent() (at time.Duration, happen func()) {
+// event is one of the things that happen, in the order in which they do at one instant.
+type event int
+
+const (
+	flushEnds event = iota
+	delayEnds
+	patienceEnds
+	itemComes
+)
+
+// nextEvent returns what happens next, and when: never if nothing does.
+func (s *simulation) nextEvent() (what event, at time.Duration) {
 	at = never
-	for _, e := range [...]struct {
-		at     time.Duration
-		happen func()
-	}{
-		{s.nextEnd(), s.endFlush},
-		{s.nextDue(), s.delayEnds},
-		{s.nextImpatient(), s.patienceEnds},
-		{s.nextArrival(), s.arrive},
+	for e, t := range [...]time.Duration{
+		flushEnds: s.nextEnd(), delayEnds: s.nextDue(), patienceEnds: s.nextImpatient(), itemComes: s.nextArrival(),
 	} {
-		if e.at < at {
-			at, happen = e.at, e.happen
+		if t < at {
+			what, at = event(e), t
 		}
 	}
-	return at, happen
+	return what, at
+}
+
+// happens lets it happen.
+func (s *simulation) happens(what event) {
+	switch what {
+	case flushEnds:
+		s.endFlush()
+	case delayEnds:
+		s.due(batcher.ReasonDelay)
+	case patienceEnds:
+		s.turnAway()
+	case itemComes:
+		s.arrive()
+	}
 }
 
 func (s *simulation) nextEnd() time.Duration {
@@ -177,8 +195,6 @@ func (s *simulation) arrive() {
 		s.accept(i)
 	}
 }
-
-func (s *simulation) delayEnds() { s.due(batcher.ReasonDelay) }
 
 // room reports whether a batch may be opened.
 func (s *simulation) room() bool { return s.queue.len()+len(s.running) < s.settings.queue+s.workers }
