@@ -4,8 +4,8 @@
 # closing cancel out. Unlike times, the counts hardly differ between runs; gate.sh holds them
 # against a budget.
 #
-#   tools/bench/callgrind.sh                 # all works, one line each: name, instructions, allocations
-#   tools/bench/callgrind.sh lock add        # these; addcost -list names them all
+#   tools/bench/callgrind.sh            # all works, a line each: name, instructions, allocations
+#   tools/bench/callgrind.sh lock add   # these; addcost -list names them all
 #
 #   N1, N2   the two numbers of items, for all works (each has its own)
 #

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Fails if a work takes more instructions, or allocates more, than tools/bench/budget.txt grants it,
-# and names what takes less by so much that its budget can be lowered. Takes half a minute. Times
+# and names what takes less by so much that its budget can be lowered. Takes 15 seconds. Times
 # are not looked at: they say nothing on a busy machine, while these counts repeat to a percent.
 #
-#   tools/bench/gate.sh                 # compare
-#   tools/bench/gate.sh -update         # measure and write budget.txt anew; commit it with the reason
+#   tools/bench/gate.sh             # compare
+#   tools/bench/gate.sh -update     # measure and write budget.txt anew; say why in the commit
 #
 # The margin is 3 %, and for allocations another half of a thousandth per item. What is over the
 # budget is measured twice more, and the lowest counts stand.

@@ -7,11 +7,11 @@ import (
 	"sync"
 )
 
-// Fast is Shards with pointers in its maps. The library does it in shard.go and sharded.go, with more
-// shards the more processors there are.
+// Fast is Shards with pointers in its maps. The library does it in shard.go and sharded.go, with
+// more shards the more processors there are.
 //
-// An append to a buffer that is itself in a map looks the tenant up twice: to read the slice, and to
-// store what append has returned. Behind a pointer it is changed in place, so the lock is held
+// An append to a buffer that is itself in a map looks the tenant up twice: to read the slice, and
+// to store what append has returned. Behind a pointer it is changed in place, so the lock is held
 // for about half as long, whoever else may want it.
 type Fast struct {
 	size   int

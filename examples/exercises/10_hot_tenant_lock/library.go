@@ -9,9 +9,9 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-// Library is the same with a batcher.Sharded. Beyond the locks it has what the others lack: batches of
-// a tenant reach the sink in order, a worker calls it and not a producer, and there are a delay, a
-// bound and an end. A tenant that holds nothing is forgotten.
+// Library is the same with a batcher.Sharded. Beyond the locks it has what the others lack:
+// batches of a tenant reach the sink in order, a worker calls it and not a producer, and there
+// are a delay, a bound and an end. A tenant that holds nothing is forgotten.
 type Library struct {
 	*batcher.Sharded[string, Item]
 }

@@ -4,8 +4,8 @@ package reflection
 
 import "reflect"
 
-// Reflect is Slow with a sink of any type: a func(batch []T) error, for whatever T. It makes the slice
-// and calls the sink by reflection, as libraries did before there were type parameters.
+// Reflect is Slow with a sink of any type: a func(batch []T) error, for whatever T. It makes the
+// slice and calls the sink by reflection, as libraries did before there were type parameters.
 //
 // The items are boxed as in Slow; and then each is put in its place by a call that
 // looks at types again and again.

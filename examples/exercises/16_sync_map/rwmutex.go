@@ -4,8 +4,8 @@ package syncmap
 
 import "sync"
 
-// RWMutex looks tenants up under a lock that readers share, and appends under the buffer's. It is what
-// a sync.Map is meant to be better than. Taking the lock for reading is an atomic add to one
+// RWMutex looks tenants up under a lock that readers share, and appends under the buffer's. It is
+// what a sync.Map is meant to be better than. Taking the lock for reading is an atomic add to one
 // counter, and all processors fight for its cache line.
 type RWMutex struct {
 	size int
