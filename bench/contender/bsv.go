@@ -13,7 +13,8 @@ type bsvQueue[T any] struct{ b *batcher.Batcher[T] }
 func bsv[T any]() Contender[T] {
 	return Contender[T]{
 		Name: "bsv-go-batcher", Module: "github.com/bsv-blockchain/go-batcher/v2", Kind: Library,
-		Unable: []string{"Queue: a channel of 64 times MaxSize items, always"},
+		Unable: []string{"Queue: a channel of 64 times MaxSize items, always",
+			"items: pointers, so each has an allocation, and the adapter copies the batch"},
 		New: func(s Settings, sink Sink[T]) (Queue[T], error) {
 			b := batcher.New(s.MaxSize, s.MaxDelay, func(pointers []*T) {
 				batch := make([]T, len(pointers))

@@ -13,6 +13,7 @@ type bundlerQueue[T any] struct{ b *bundler.Bundler }
 func bundlerOf[T any]() Contender[T] {
 	return Contender[T]{
 		Name: "google-bundler", Module: "google.golang.org/api/support/bundler", Kind: Library,
+		AddContext: true,
 		New: func(s Settings, sink Sink[T]) (Queue[T], error) {
 			var example T
 			b := bundler.NewBundler(example, func(items any) {

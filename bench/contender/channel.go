@@ -34,7 +34,7 @@ const (
 
 func channelLoop[T any]() Contender[T] {
 	return Contender[T]{
-		Name: "channel-loop", Kind: ByHand,
+		Name: "channel-loop", Kind: ByHand, AddContext: true,
 		Unable: []string{callTicker, oneWorker, noQueue},
 		New: func(s Settings, sink Sink[T]) (Queue[T], error) {
 			p := newPipe[T](s)

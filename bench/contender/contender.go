@@ -7,15 +7,25 @@ package contender
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 )
 
-// Settings are what a workload asks of every contender.
+// Settings are what a workload asks of every contender. Each has to be set, except the last two,
+// which only the trials of what goes wrong need.
 type Settings struct {
 	MaxSize  int           // items in a batch at most
 	MaxDelay time.Duration // how long the first item of a batch waits at most
 	Workers  int           // concurrent calls of the sink
 	Queue    int           // batches that may wait for a worker
+
+	// Attempts is how often a batch is tried, where the library can try again. 0 and 1: once.
+	Attempts int
+
+	// Report is told of each failure of the sink that the library passes on, to whomever it passes
+	// it on; from any goroutine, once for a batch or once for an item. Nil: nobody asks.
+	Report func(error)
 }
 
 // Sink receives batches. It must not keep the slice. An error means that nothing of the batch was
@@ -51,5 +61,29 @@ type Contender[T any] struct {
 	Kind   Kind
 	Richer string   // what it does for each item that the others do not, such as "a result for each item"
 	Unable []string // the settings that it cannot honour, each with what it does instead
-	New    func(Settings, Sink[T]) (Queue[T], error)
+
+	Fed          bool   // Add is a send on a channel that is the caller's, and not the library's affair
+	AddContext   bool   // the library's Add looks at its context
+	CloseContext bool   // the library's shutdown ends with its context
+	Reports      string // who learns that the sink failed; empty: nobody
+
+	Producers int  // how many may add at once; 0: as many as like to
+	Hollow    bool // the sink gets as many items as were added, but not those: it cannot be verified
+
+	New func(Settings, Sink[T]) (Queue[T], error)
+}
+
+// CannotDo reports whether a setting, such as "MaxSize", is among those that it cannot honour.
+func (c Contender[T]) CannotDo(setting string) bool {
+	return slices.ContainsFunc(c.Unable, func(u string) bool { return strings.HasPrefix(u, setting+":") })
+}
+
+// Find returns the contender of that name, of those of All.
+func Find[T any](name string) (Contender[T], bool) {
+	all := All[T]()
+	i := slices.IndexFunc(all, func(c Contender[T]) bool { return c.Name == name })
+	if i < 0 {
+		return Contender[T]{}, false
+	}
+	return all[i], true
 }

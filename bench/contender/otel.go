@@ -5,6 +5,7 @@ package contender
 import (
 	"context"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	api "go.opentelemetry.io/otel/trace"
@@ -39,9 +40,14 @@ type otelQueue[T any] struct{ p trace.SpanProcessor }
 func openTelemetry[T any]() Contender[T] {
 	return Contender[T]{
 		Name: "otel-bsp", Module: "go.opentelemetry.io/otel/sdk/trace", Kind: Library,
-		Richer: "an item is a span",
-		Unable: []string{"MaxDelay: from the export before", oneWorker},
+		Richer:       "the items are spans; the adapter allocates one that carries the item",
+		Unable:       []string{"MaxDelay: from the export before", oneWorker},
+		CloseContext: true,
+		Reports:      "the error handler of the process",
 		New: func(s Settings, sink Sink[T]) (Queue[T], error) {
+			if s.Report != nil {
+				otel.SetErrorHandler(otel.ErrorHandlerFunc(s.Report))
+			}
 			return otelQueue[T]{trace.NewBatchSpanProcessor(exporter[T]{sink}, trace.WithBlocking(),
 				trace.WithMaxExportBatchSize(s.MaxSize), trace.WithMaxQueueSize(s.MaxSize*s.Queue),
 				trace.WithBatchTimeout(s.MaxDelay))}, nil

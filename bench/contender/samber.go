@@ -13,6 +13,7 @@ func samberLo[T any]() Contender[T] {
 	return Contender[T]{
 		Name: "samber-lo", Module: "github.com/samber/lo", Kind: Library,
 		Unable: []string{"MaxDelay: from the end of the batch before", oneWorker, noQueue},
+		Fed:    true,
 		New: func(s Settings, sink Sink[T]) (Queue[T], error) {
 			p := newPipe[T](s)
 			go func() {
@@ -34,6 +35,7 @@ func samberRo[T any]() Contender[T] {
 	return Contender[T]{
 		Name: "samber-ro", Module: "github.com/samber/ro", Kind: Library,
 		Unable: []string{callTicker, oneWorker, noQueue},
+		Fed:    true,
 		New: func(s Settings, sink Sink[T]) (Queue[T], error) {
 			p := newPipe[T](s)
 			batches := ro.Pipe1(ro.FromChannel(p.in), ro.BufferWithTimeOrCount[T](s.MaxSize, s.MaxDelay))

@@ -22,12 +22,16 @@ type Payload[T any] struct {
 const verifyBatches = 20
 
 // Verify sends numbered items under the settings of a cell, and returns an error unless each of them
-// arrives exactly once.
+// arrives exactly once, in batches of one item to MaxSize items.
 func Verify[T any](ctx context.Context, create Maker[T], s contender.Settings, producers int, p Payload[T]) error {
 	n := verifyBatches*s.MaxSize + producers + 7
 	there := newArrivals(n)
 	seen := newTickSheet(n)
+	var wrong atomic.Int64 // the size of a batch that has not the size it should have, plus one
 	q, err := create(s, func(_ context.Context, batch []T) error {
+		if len(batch) < 1 || len(batch) > s.MaxSize {
+			wrong.Store(int64(len(batch)) + 1)
+		}
 		for _, item := range batch {
 			seen.tick(p.Number(item))
 		}
@@ -49,6 +53,9 @@ func Verify[T any](ctx context.Context, create Maker[T], s contender.Settings, p
 	}
 	if err := there.wait(ctx); err != nil {
 		return err
+	}
+	if size := wrong.Load(); size > 0 {
+		return fmt.Errorf("a batch of %d items; from 1 to %d were asked for", size-1, s.MaxSize)
 	}
 	return seen.check()
 }

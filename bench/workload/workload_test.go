@@ -83,6 +83,20 @@ func TestAQueueThatChangesItsItemsIsFoundOut(t *testing.T) {
 	}
 }
 
+func TestABatchOfTheWrongSizeIsFoundOut(t *testing.T) {
+	twice := func(s contender.Settings, sink contender.Sink[int64]) (contender.Queue[int64], error) {
+		s.MaxSize *= 2
+		return real(s, sink)
+	}
+	assert.ErrorContains(t, Verify(t.Context(), twice, settings, 1, numbers), "from 1 to 10 were asked for")
+	empty := func(s contender.Settings, sink contender.Sink[int64]) (contender.Queue[int64], error) {
+		return real(s, func(ctx context.Context, batch []int64) error {
+			return errors.Join(sink(ctx, nil), sink(ctx, batch))
+		})
+	}
+	assert.ErrorContains(t, Verify(t.Context(), empty, settings, 1, numbers), "a batch of 0 items")
+}
+
 func TestRefusalsAreNamed(t *testing.T) {
 	full, broken := errors.New("full"), errors.New("broken")
 	for name, c := range map[string]struct {
