@@ -123,7 +123,7 @@ func (t *bareTimer) Add(_ context.Context, item int64) error {
 	if t.armed.CompareAndSwap(false, true) {
 		time.AfterFunc(t.delay, func() {
 			t.armed.Store(false)
-			_ = t.waits.flush(nil, []int64{item})
+			_ = t.waits.flush(context.Background(), []int64{item})
 		})
 	}
 	return nil

@@ -32,7 +32,7 @@ type tally struct {
 	*arrivals
 	pause time.Duration
 
-	added, held, most atomic.Int64
+	added, most atomic.Int64
 }
 
 // flush sleeps as long as a batch takes. The most held is looked up when a batch begins: it
