@@ -18,9 +18,9 @@ import (
 	"github.com/seed-4c1eaf8a/batcher/bench/contender"
 )
 
-// patience is how long items may still be on their way after Close has returned, since some
+// Patience is how long items may still be on their way after Close has returned, since some
 // libraries' Close does not wait for them. The time until the last one counts as theirs.
-const patience = 2 * time.Second
+var Patience = 2 * time.Second
 
 // Maker makes a running queue: the field New of a contender.
 type Maker[T any] func(contender.Settings, contender.Sink[T]) (contender.Queue[T], error)
@@ -47,7 +47,7 @@ func (a *arrivals) take(n int) {
 
 // wait returns when all have arrived, or an error that says how many have not, or are too many.
 func (a *arrivals) wait(ctx context.Context) error {
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(Patience)
 	defer timer.Stop()
 	select {
 	case <-a.all:
