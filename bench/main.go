@@ -18,9 +18,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/seed-4c1eaf8a/batcher/bench/contender"
+	"github.com/seed-4c1eaf8a/batcher/bench/safety"
 )
 
 func main() {
+	safety.Jobs(contender.Find[int]).Main() // does not return in a process that was started for a probe
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
