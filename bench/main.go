@@ -15,16 +15,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/seed-4c1eaf8a/batcher/bench/contender"
+	"github.com/seed-4c1eaf8a/batcher/bench/idle"
 	"github.com/seed-4c1eaf8a/batcher/bench/safety"
 )
 
 func main() {
-	safety.Jobs(contender.Find[int]).Main() // does not return in a process that was started for a probe
+	jobs := safety.Jobs(contender.Find[int])
+	maps.Copy(jobs, idle.Jobs(contender.Find[int]))
+	jobs.Main() // does not return in a process that was started for one
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/seed-4c1eaf8a/batcher/bench/contender"
 	"github.com/seed-4c1eaf8a/batcher/bench/measure"
 	"github.com/seed-4c1eaf8a/batcher/bench/report"
-	"github.com/seed-4c1eaf8a/batcher/bench/safety"
 	"github.com/seed-4c1eaf8a/batcher/bench/workload"
 )
 
@@ -30,6 +29,8 @@ func sections() []section {
 		{name: "slow", cells: slowCells, limit: 15 * time.Second},
 		{name: "delay", cells: delayCells, limit: 10 * time.Second},
 		{name: "eager", cells: loneCells, limit: 5 * time.Second},
+		{name: "idle", cells: idleCells, limit: time.Minute},
+		{name: "memory", cells: memoryCells, limit: 3 * time.Minute},
 		{name: "safety", text: safetyText, limit: time.Minute},
 		{name: "exercises", cells: exerciseCells, limit: 3 * time.Minute},
 	}
@@ -146,27 +147,3 @@ func eager(slice time.Duration) *workload.Lone {
 		return func(ctx context.Context) error { return b.AddWait(ctx, 42) }, b.Close, nil
 	}}
 }
-
-// safetyText tries each probe on each contender that is more than a limit.
-func safetyText(ctx context.Context, _ *config, l lab, watch measure.Watcher) ([]string, error) {
-	var lines []string
-	for _, probe := range safety.Probes() {
-		lines = append(lines, report.ProbeLine(probe.Name, probe.Description))
-		for _, c := range l.int64s {
-			if c.Kind == contender.Limit {
-				continue
-			}
-			watch.Begin("safety, "+probe.Name+": "+c.Name, 1, 1)
-			seen, err := safety.Run(ctx, probe, c.Name)
-			if err != nil {
-				return nil, err
-			}
-			lines = append(lines, report.Trial{Probe: probe.Name, Impl: c.Name, Verdict: string(seen.Verdict), Detail: seen.Detail}.Line())
-			watch.End(safetyExpect)
-		}
-	}
-	return lines, nil
-}
-
-// safetyExpect is about what a probe takes.
-const safetyExpect = 2 * time.Second
