@@ -17,7 +17,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var names = []string{"slow", "value", "fast", "library"}
 
 // open starts the variant of this name, for batches of size items.
-func open[T any](tb testing.TB, name string, size int, sink Sink[T], opts ...batcher.Option) (flush func([]T), end func()) {
+func open[T any](
+	tb testing.TB, name string, size int, sink Sink[T], opts ...batcher.Option,
+) (flush func([]T), end func()) {
 	switch name {
 	case "slow":
 		return NewSlow(sink).Flush, func() {}

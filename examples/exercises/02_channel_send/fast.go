@@ -4,8 +4,9 @@ package channelsend
 
 import "time"
 
-// Flat is an Item whose metadata lie in it. At 88 bytes it is larger than Item, and there is nothing
-// to allocate: the texts are there already, and the names of the entries are the names of the fields.
+// Flat is an Item whose metadata lie in it. At 88 bytes it is larger than Item, and there is
+// nothing to allocate: the texts are there already, and the names of the entries are the names of
+// the fields.
 //
 // Metadata that are not known beforehand can be a slice of pairs, or bytes that are encoded
 // already, which the sink passes on as they are: one allocation each.

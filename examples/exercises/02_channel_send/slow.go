@@ -7,9 +7,9 @@ import "time"
 
 // Item is an item of 64 bytes, and a map.
 //
-// The send copies the 64 bytes into the channel, and the receive copies them out, each under the lock
-// of the channel; then an append copies them again. But the map is what costs more: to make it takes
-// allocations, and the garbage collector looks into each of the items held.
+// The send copies the 64 bytes into the channel, and the receive copies them out, each under the
+// lock of the channel; then an append copies them again. But the map is what costs more: to make
+// it takes allocations, and the garbage collector looks into each of the items held.
 type Item struct {
 	User     string
 	Action   string

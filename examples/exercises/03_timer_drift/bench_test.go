@@ -10,8 +10,8 @@ import (
 // leastBatches is how many batches are measured at least: a percentile of a few says nothing.
 const leastBatches = 100
 
-// BenchmarkDelay is how long the first item of a batch waits, for items that come now and
-// then. An op is a batch, and its time is the mean delay; spread-ns is p99 less p1, and flushes/item
+// BenchmarkDelay is how long the first item of a batch waits, for items that come now and then.
+// An op is a batch, and its time is the mean delay; spread-ns is p99 less p1, and flushes/item
 // how many times the sink is called for an item.
 func BenchmarkDelay(b *testing.B) {
 	for _, name := range names {

@@ -41,19 +41,22 @@ func open(variant string, size int, delay time.Duration, sink Sink) (batcherOf, 
 }
 
 // Delays sends items to a variant ("slow", "fast" or "library") until it has passed on that many
-// batches, and returns for each batch, in order, how long its first item had waited: from before its
-// Add to the call of the sink, which does nothing. The gaps between the items are random, up to
-// twice MaxDelay, so batches are small and cut by time. It takes about 5 to 10 ms for each batch.
+// batches, and returns for each batch, in order, how long its first item had waited: from before
+// its Add to the call of the sink, which does nothing. The gaps between the items are random, up
+// to twice MaxDelay, so batches are small and cut by time. It takes about 5 to 10 ms for each
+// batch.
 //
-// It fails for an unknown variant, for fewer than one batch, and with the cause of ctx when that ends
-// first.
+// It fails for an unknown variant, for fewer than one batch, and with the cause of ctx when that
+// ends first.
 func Delays(ctx context.Context, variant string, batches int) ([]time.Duration, error) {
 	delays, _, err := measure(ctx, variant, batches)
 	return delays, err
 }
 
 // measure is Delays. It also returns how many items those batches had.
-func measure(ctx context.Context, variant string, batches int) (delays []time.Duration, items int, err error) {
+func measure(
+	ctx context.Context, variant string, batches int,
+) (delays []time.Duration, items int, err error) {
 	if batches < 1 {
 		return nil, 0, fmt.Errorf("%d batches: must be at least 1", batches)
 	}

@@ -6,11 +6,11 @@ import "time"
 
 // Fast passes on a batch when its first item has been in it for a delay, and when it is full.
 //
-// There is one timer, set again for each batch; a new one each time would be an allocation.
-// A timer that fires at the moment at which the batch becomes full must not cut the next one. In
-// Go before 1.23 that took care: Stop, and then empty the channel if Stop said that it was too late.
-// Now nothing comes out of the channel after Stop. With time.AfterFunc the question is
-// still there, since the function may be waiting for a lock: the library's looks at the age of the
+// There is one timer, set again for each batch; a new one each time would be an allocation. A
+// timer that fires at the moment at which the batch becomes full must not cut the next one. In Go
+// before 1.23 that took care: Stop, and then empty the channel if Stop said that it was too late.
+// Now nothing comes out of the channel after Stop. With time.AfterFunc the question is still
+// there, since the function may be waiting for a lock: the library's looks at the age of the
 // batch that it finds (timer.go, tick).
 type Fast struct{ loop }
 

@@ -24,8 +24,8 @@ func BenchmarkCount(b *testing.B) {
 	}
 }
 
-// BenchmarkAdd is an item end to end, with the counter where it belongs: beside a channel. uncounted
-// is what there is to gain at most.
+// BenchmarkAdd is an item end to end, with the counter where it belongs: beside a channel.
+// uncounted is what there is to gain at most.
 func BenchmarkAdd(b *testing.B) {
 	for _, goroutines := range []int{1, 2, 8} {
 		for _, name := range adders {

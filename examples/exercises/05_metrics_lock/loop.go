@@ -7,9 +7,9 @@ const queueSize = 1000
 
 // Loop is a batcher with a channel that counts each item.
 //
-// It counts before it sends. The other way round, an item may have been flushed before it was counted:
-// the producer is interrupted between the two, and somebody who looks at the metrics sees
-// more flushed than were ever added.
+// It counts before it sends. The other way round, an item may have been flushed before it was
+// counted: the producer is interrupted between the two, and somebody who looks at the metrics
+// sees more flushed than were ever added.
 type Loop struct {
 	count Counter       // nil if nothing is counted
 	in    chan int      // the producers send; Close closes

@@ -2,9 +2,9 @@ package buffergrowth
 
 // The answer of the exercise: a bound that is fixed beforehand.
 
-// Fixed is a buffer that is made anew when it has grown to more than twice the usual size. That is all
-// there is to do if somebody knows what is usual. If not, for instance if the load has doubled
-// since, every single batch makes its buffer anew, growing it step by step.
+// Fixed is a buffer that is made anew when it has grown to more than twice the usual size. That
+// is all there is to do if somebody knows what is usual. If not, for instance if the load has
+// doubled since, every single batch makes its buffer anew, growing it step by step.
 type Fixed struct {
 	usual int
 	Slow

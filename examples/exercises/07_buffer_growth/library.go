@@ -9,9 +9,10 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-// Library is a batcher.Batcher. Its batches, and the copies lent to the flush function, come from pools
-// that take back only what is not far larger than usual (pool.go); of small buffers, up to 4 KiB,
-// they take all. What is in a pool, the garbage collector takes if nobody does for a while.
+// Library is a batcher.Batcher. Its batches, and the copies lent to the flush function, come from
+// pools that take back only what is not far larger than usual (pool.go); of small buffers, up to
+// 4 KiB, they take all. What is in a pool, the garbage collector takes if nobody does for a
+// while.
 type Library struct{ b *batcher.Batcher[int] }
 
 // NewLibrary returns a batcher for batches of up to largest items.

@@ -1,4 +1,5 @@
-// Package buffergrowth is exercise 7: a buffer that keeps the size of the largest batch there ever was.
+// Package buffergrowth is exercise 7: a buffer that keeps the size of the largest batch there
+// ever was.
 package buffergrowth
 
 // The slow side: the buffer is emptied, never let go.
@@ -6,10 +7,10 @@ package buffergrowth
 // Sink writes a batch. It must not keep the slice.
 type Sink func(batch []int)
 
-// Slow is a buffer for one goroutine. items[:0] has the whole array behind it: after one rare batch of a
-// million the memory for a million is never given back, in each batcher of the program that has
-// ever had such a batch. (And if the items were pointers, those beyond the length would keep alive what
-// they point to: clear them first.)
+// Slow is a buffer for one goroutine. items[:0] has the whole array behind it: after one rare
+// batch of a million the memory for a million is never given back, in each batcher of the program
+// that has ever had such a batch. (And if the items were pointers, those beyond the length would
+// keep alive what they point to: clear them first.)
 type Slow struct {
 	items []int
 	sink  Sink

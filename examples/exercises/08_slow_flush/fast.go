@@ -2,8 +2,8 @@ package slowflush
 
 // The fast side: a bounded queue of batches between the loop and a worker.
 
-// Fast hands full batches over to a worker and goes on reading. While the worker is in the sink, up to
-// depth batches wait for it; beyond that the loop stands still, and with it the producers.
+// Fast hands full batches over to a worker and goes on reading. While the worker is in the sink,
+// up to depth batches wait for it; beyond that the loop stands still, and with it the producers.
 //
 // This bound is what decides how much memory a slow sink may cost, and how long a burst may be that
 // nobody notices. Without it (a goroutine for each flush) the producers never wait, until the
@@ -11,7 +11,7 @@ package slowflush
 // what then happens (engine.go).
 type Fast struct {
 	in   chan int      // the producers send; Close closes
-	full chan []int    // the loop sends, the worker receives; the loop closes it. Its capacity is the bound
+	full chan []int    // the loop sends and closes, the worker receives; its capacity is the bound
 	free chan []int    // slices that the worker is done with, for the loop; of the same capacity
 	done chan struct{} // closed by the worker when it ends
 }

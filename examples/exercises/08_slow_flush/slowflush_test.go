@@ -51,7 +51,9 @@ func TestEveryVariantPassesOnTheSameBatchesInOrder(t *testing.T) {
 
 // waits adds n items, one each interval, to a batcher for 100 items whose sink takes 50 ms, all in
 // virtual time.
-func waits(t *testing.T, name string, n int, interval time.Duration) (waits []time.Duration, total time.Duration) {
+func waits(
+	t *testing.T, name string, n int, interval time.Duration,
+) (waits []time.Duration, total time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		b := open(t, name, 100, func([]int) { time.Sleep(50 * ms) })

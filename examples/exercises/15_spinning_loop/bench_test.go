@@ -10,8 +10,8 @@ import (
 // idleFor is how long an op of BenchmarkIdle takes.
 const idleFor = 200 * time.Millisecond
 
-// BenchmarkIdle is a batcher with nothing to do. An op is a fifth of a second, of which cpu-ns/op is
-// what the process has used of the processors: the time of the op itself says nothing.
+// BenchmarkIdle is a batcher with nothing to do. An op is a fifth of a second, of which cpu-ns/op
+// is what the process has used of the processors: the time of the op itself says nothing.
 func BenchmarkIdle(b *testing.B) {
 	for _, name := range names {
 		b.Run("idle="+idleFor.String()+"/"+name, func(b *testing.B) {

@@ -4,8 +4,8 @@ package spinningloop
 
 import "time"
 
-// Fast waits in its select for an item, or for the timer of the batch if there is one. While there is
-// neither, its goroutine is not run at all.
+// Fast waits in its select for an item, or for the timer of the batch if there is one. While
+// there is neither, its goroutine is not run at all.
 type Fast struct{ loop }
 
 // NewFast starts a batcher for batches of size items, which are complete after delay.

@@ -9,9 +9,10 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-// Library is the same with a batcher.Batcher. While nothing is held it has neither a goroutine nor a
-// timer that is set: workers end when they find no batch (engine.go), and the timer starts with the
-// first item (timer.go). So one that is forgotten costs its memory, until the garbage collector has it.
+// Library is the same with a batcher.Batcher. While nothing is held it has neither a goroutine
+// nor a timer that is set: workers end when they find no batch (engine.go), and the timer starts
+// with the first item (timer.go). So one that is forgotten costs its memory, until the garbage
+// collector has it.
 type Library struct{ *batcher.Batcher[int] }
 
 // NewLibrary returns a batcher for batches of size items, which are complete after delay.

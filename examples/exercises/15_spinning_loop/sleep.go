@@ -7,9 +7,10 @@ import "time"
 // pause is how long Sleep sleeps.
 const pause = time.Millisecond
 
-// Sleep is Slow with a pause after each look that has found nothing. Most of the processor is saved. What
-// is left: a thousand wake-ups a second for nothing, for each batcher; and an item that comes during the
-// pause waits for its end. A longer pause makes the one better and the other worse.
+// Sleep is Slow with a pause after each look that has found nothing. Most of the processor is
+// saved. What is left: a thousand wake-ups a second for nothing, for each batcher; and an item
+// that comes during the pause waits for its end. A longer pause makes the one better and the
+// other worse.
 type Sleep struct{ loop }
 
 // NewSleep starts a batcher for batches of size items, which are complete after delay.

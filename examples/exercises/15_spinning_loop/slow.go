@@ -8,9 +8,9 @@ import "time"
 // Sink writes a batch. It must not keep the slice.
 type Sink func(batch []int)
 
-// Slow never waits: with a default, a select that finds nothing ready goes on at once, and the loop looks
-// again, as fast as a processor can. It is the whole processor, for each batcher, all the time,
-// and less of it is left for the producers. It looks at the clock in each round, too.
+// Slow never waits: with a default, a select that finds nothing ready goes on at once, and the
+// loop looks again, as fast as a processor can. It is the whole processor, for each batcher, all
+// the time, and less of it is left for the producers. It looks at the clock in each round, too.
 type Slow struct{ loop }
 
 // NewSlow starts a batcher for batches of size items, which are complete after delay.

@@ -58,7 +58,8 @@ func TestABatchThatDoesNotFillIsPassedOnAfterTheDelay(t *testing.T) {
 	}
 }
 
-// In virtual time, in which Slow has no place: its loop is never idle, so the clock would stand still.
+// In virtual time, in which Slow has no place: its loop is never idle, so the clock would stand
+// still.
 func TestOnlyASleepingLoopIsLate(t *testing.T) {
 	for name, want := range map[string]time.Duration{
 		"sleep": 11 * time.Millisecond, "fast": 10300 * time.Microsecond, "library": 10300 * time.Microsecond,

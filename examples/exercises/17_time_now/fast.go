@@ -4,9 +4,9 @@ package timenow
 
 import "time"
 
-// Fast asks for the time when a batch gets its first item. All others came later, and no later than the
-// batch was passed on: that is within the delay of the batcher, which is exact enough for most of what
-// a time is wanted for. And the timer of the batch needs this one anyway.
+// Fast asks for the time when a batch gets its first item. All others came later, and no later
+// than the batch was passed on: that is within the delay of the batcher, which is exact enough
+// for most of what a time is wanted for. And the timer of the batch needs this one anyway.
 type Fast struct {
 	first time.Time
 	items []int

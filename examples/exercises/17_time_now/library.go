@@ -10,8 +10,8 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-// Library is a batcher.Batcher. It reads the clock when a batch is opened and when it is sealed, never
-// for an item (timer.go, pool.go). batcher.InfoFrom tells both times to the flush function.
+// Library is a batcher.Batcher. It reads the clock when a batch is opened and when it is sealed,
+// never for an item (timer.go, pool.go). batcher.InfoFrom tells both times to the flush function.
 type Library struct{ b *batcher.Batcher[int] }
 
 // NewLibrary returns a batcher for batches of size items. The sink must not keep the slice.

@@ -14,8 +14,8 @@ type Stamped struct {
 // Slow asks for the time with each item, and keeps it with the item: 24 bytes, of which one word
 // is a pointer to the location, so that the garbage collector has to look into the batch.
 //
-// It does not allocate, whatever one may read: a time.Time is three words and lives where it is put.
-// The cost is the two clocks that are read, that of the wall and the monotonic one.
+// It does not allocate, whatever one may read: a time.Time is three words and lives where it is
+// put. The cost is the two clocks that are read, that of the wall and the monotonic one.
 type Slow struct {
 	items []Stamped
 	sink  func(batch []Stamped)

@@ -83,7 +83,8 @@ func TestEveryVariantKnowsWhenTheFirstItemOfABatchCame(t *testing.T) {
 				b.Add(i)
 			}
 			b.Flush()
-			assert.Equal(t, []stamped{{1 * time.Second, []int{0, 1, 2}}, {4 * time.Second, []int{3, 4}}}, got, name)
+			want := []stamped{{1 * time.Second, []int{0, 1, 2}}, {4 * time.Second, []int{3, 4}}}
+			assert.Equal(t, want, got, name)
 		})
 	}
 }

@@ -17,9 +17,9 @@ func contexts(b *testing.B) map[string]context.Context {
 	return map[string]context.Context{"background": context.Background(), "cancel": ctx}
 }
 
-// BenchmarkAdd is an Add that finds room. No other goroutine is at the channel: it is emptied by the
-// same one when it is full, which is in all of the figures. That of the library
-// includes a worker that takes the batches.
+// BenchmarkAdd is an Add that finds room. No other goroutine is at the channel: it is emptied by
+// the same one when it is full, which is in all of the figures. That of the library includes a
+// worker that takes the batches.
 func BenchmarkAdd(b *testing.B) {
 	for _, kind := range []string{"background", "cancel"} {
 		for _, name := range append(channels, "library") {

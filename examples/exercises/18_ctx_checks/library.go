@@ -9,9 +9,9 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-// Library is the same with a batcher.Batcher. Its Add begins with ctx.Err() and ends with the append
-// if there is room (batcher.go). Only a producer that has to wait gets a place in a line and
-// a channel, and a select with its context (waiters.go).
+// Library is the same with a batcher.Batcher. Its Add begins with ctx.Err() and ends with the
+// append if there is room (batcher.go). Only a producer that has to wait gets a place in a line
+// and a channel, and a select with its context (waiters.go).
 type Library struct{ *batcher.Batcher[int] }
 
 // NewLibrary returns a batcher for batches of size items.

@@ -7,9 +7,9 @@ import "context"
 
 // Slow looks at the context in a select of its own, and then in the one that sends.
 //
-// The second one is the expensive one: a select with two channels takes the locks of both, that of
-// the context too, which all producers with the same context share. With context.Background there is
-// no such channel, and it costs less.
+// The second one is the expensive one: a select with two channels takes the locks of both, that
+// of the context too, which all producers with the same context share. With context.Background
+// there is no such channel, and it costs less.
 type Slow struct{ In chan int }
 
 // Add sends an item, unless ctx has ended or ends before there is room.

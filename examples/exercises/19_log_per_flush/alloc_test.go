@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Under the race detector the buffers of the loggers, which come from a sync.Pool, are lost at times.
+// Under the race detector the buffers of the loggers, which come from a sync.Pool, are lost at
+// times.
 func TestPrintfAllocatesAndTheOthersDoNot(t *testing.T) {
 	batch := make([]int, 500)
 	for _, name := range names[:4] {

@@ -16,10 +16,10 @@ const size = 500
 // chunk is how many flushes are timed together, so that the clock does not count.
 const chunk = 100
 
-// BenchmarkFlush is a flush that goes well: a sink that encodes its 500 items, and a log in a file.
-// log-B is what is written to it for each flush. log-pct is the share of the time of a flush that is
-// not the sink's: the same flushes are done by the sink alone, in turn, a hundred at a time, and
-// the medians are compared. The library has none, since it does not log.
+// BenchmarkFlush is a flush that goes well: a sink that encodes its 500 items, and a log in a
+// file. log-B is what is written to it for each flush. log-pct is the share of the time of a
+// flush that is not the sink's: the same flushes are done by the sink alone, in turn, a hundred
+// at a time, and the medians are compared. The library has none, since it does not log.
 func BenchmarkFlush(b *testing.B) {
 	for _, name := range names {
 		b.Run("size=500/"+name, func(b *testing.B) { bench(b, name) })

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Fast counts what goes well, by reason, and logs what does not. A counter says more than lines do: a
-// rate over any time, without anything to search through.
+// Fast counts what goes well, by reason, and logs what does not. A counter says more than lines
+// do: a rate over any time, without anything to search through.
 type Fast struct {
 	write  Write
 	logger *slog.Logger

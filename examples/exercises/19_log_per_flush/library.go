@@ -11,9 +11,10 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-// Library is a batcher.Batcher. It logs nothing of a flush that succeeds; Stats counts it, and hooks can
-// see it. Failures are sampled as well, each kind by itself (log.go): the first line at once, then one
-// a second at most with the number of lines left out. A sink that is down would otherwise fill the disk.
+// Library is a batcher.Batcher. It logs nothing of a flush that succeeds; Stats counts it, and
+// hooks can see it. Failures are sampled as well, each kind by itself (log.go): the first line at
+// once, then one a second at most with the number of lines left out. A sink that is down would
+// otherwise fill the disk.
 type Library struct{ *batcher.Batcher[int] }
 
 // NewLibrary returns a batcher for batches of size items that logs to w.

@@ -45,8 +45,8 @@ func open(tb testing.TB, name string, size int, write Write, w io.Writer) (f flu
 
 var errSink = errors.New("the disk is full")
 
-// play flushes ten batches of three items in each of five seconds, in virtual time. Those of the last
-// second fail. It returns the lines that were logged, and all items that the sink was given.
+// play flushes ten batches of three items in each of five seconds, in virtual time. Those of the
+// last second fail. It returns the lines that were logged, and all items that the sink was given.
 func play(t *testing.T, name string) (lines []string, items []int) {
 	var text strings.Builder
 	synctest.Test(t, func(t *testing.T) {

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Sampled writes at most one line a second about flushes that went well, with the number of those that
-// it has not mentioned. Failures do not go through the sampling: if they did, a flood of good news
-// would hide the bad.
+// Sampled writes at most one line a second about flushes that went well, with the number of those
+// that it has not mentioned. Failures do not go through the sampling: if they did, a flood of
+// good news would hide the bad.
 type Sampled struct {
 	write  Write
 	logger *slog.Logger
@@ -27,7 +27,8 @@ func NewSampled(write Write, w io.Writer) *Sampled {
 	return &Sampled{write: write, logger: slog.New(slog.NewTextHandler(w, nil))}
 }
 
-// Flush writes a batch, and says so now and then, or why not. It may be called from several goroutines.
+// Flush writes a batch, and says so now and then, or why not. It may be called from several
+// goroutines.
 func (s *Sampled) Flush(reason Reason, batch []int) {
 	if err := s.write(batch); err != nil {
 		logFailure(s.logger, reason, batch, err)

@@ -8,8 +8,9 @@ import (
 	"log/slog"
 )
 
-// Slog is Slow with log/slog. LogAttrs takes its values without boxing them, so nothing is allocated;
-// but a line is longer, with names and a time in full, and the system call is the same.
+// Slog is Slow with log/slog. LogAttrs takes its values without boxing them, so nothing is
+// allocated; but a line is longer, with names and a time in full, and the system call is the
+// same.
 type Slog struct {
 	write  Write
 	logger *slog.Logger

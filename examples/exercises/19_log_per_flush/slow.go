@@ -25,8 +25,8 @@ const (
 func (r Reason) String() string { return [reasons]string{"size", "delay"}[r] }
 
 // Slow writes a line for each flush. The arguments are boxed into interfaces, the format is read
-// anew each time, and then there is a system call for the line, under the lock of the logger. All that
-// for a line that nobody reads; in between are the few that somebody should.
+// anew each time, and then there is a system call for the line, under the lock of the logger. All
+// that for a line that nobody reads; in between are the few that somebody should.
 type Slow struct {
 	write  Write
 	logger *log.Logger
