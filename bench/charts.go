@@ -36,7 +36,7 @@ func (c *config) drawCharts(page *report.Page) error {
 		}
 	}
 	if s := page.Sets["delays"]; s != nil {
-		charts[s.Get("exercise")] = delayChart(s)
+		charts[delaysExercise] = delayChart(s)
 	}
 	var errs []error
 	for name, d := range charts {
@@ -137,10 +137,10 @@ func cpuChart(s *report.Set, exercise string) drawing {
 	return c
 }
 
-// delayChart is the distribution of the delays of both variants of the exercise on timers.
+// delayChart is the distribution of the delays of the variants of the exercise on timers.
 func delayChart(s *report.Set) drawing {
-	c := chart.Histograms{Title: "How long the first item of a batch waits, MaxDelay 10 ms",
-		X: "wait, ms", Y: "batches, %", Low: 0, High: 20, Bins: 80}
+	c := chart.Histograms{Title: "How long the first item of a batch waits, MaxDelay 5 ms",
+		X: "wait, ms", Y: "batches, %", Low: 0, High: 10, Bins: 80}
 	byVariant := map[string][]float64{}
 	for _, line := range s.Text {
 		variant, ns, _ := strings.Cut(line, " ")
@@ -150,15 +150,12 @@ func delayChart(s *report.Set) drawing {
 		}
 		byVariant[variant] = append(byVariant[variant], v/1e6)
 	}
-	for _, variant := range []string{report.Baseline, report.Answer} {
+	for _, variant := range []string{report.Baseline, report.Answer, "library"} {
 		values := slices.Sorted(slices.Values(byVariant[variant]))
 		if len(values) == 0 {
 			continue
 		}
-		role := chart.Slow
-		if variant == report.Answer {
-			role = chart.Ours
-		}
+		role := map[string]chart.Role{report.Baseline: chart.Slow, report.Answer: chart.ByHand, "library": chart.Ours}[variant]
 		at := func(p int) float64 { return values[(len(values)-1)*p/100] }
 		c.Panels = append(c.Panels, chart.Panel{Name: variant, Role: role, Values: values,
 			Note: fmt.Sprintf("p50 %.1f ms, p99 %.1f ms, longest %.1f ms", at(50), at(99), at(100))})

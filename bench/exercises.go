@@ -103,3 +103,20 @@ func tail(out []byte) string {
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	return strings.Join(lines[max(0, len(lines)-5):], " / ")
 }
+
+// delaysExercise is the exercise on timers, whose delays are drawn one by one.
+const delaysExercise = "03_timer_drift"
+
+// delayLines has a line for each batch: the variant and the delay in nanoseconds.
+func delayLines(ctx context.Context, c *config, _ lab, watch measure.Watcher) ([]string, error) {
+	watch.Begin(delaysExercise+": the delays of single batches", 1, 1)
+	cmd := exec.CommandContext(ctx, "go", "run", "./"+exercisesDir+"/"+delaysExercise+"/delays")
+	cmd.Dir = c.root
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, complaints.String())
+	}
+	return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n"), nil
+}

@@ -33,6 +33,7 @@ func sections() []section {
 		{name: "memory", cells: memoryCells, limit: 3 * time.Minute},
 		{name: "safety", text: safetyText, limit: time.Minute},
 		{name: "exercises", cells: exerciseCells, limit: 3 * time.Minute},
+		{name: "delays", text: delayLines},
 	}
 }
 
