@@ -50,7 +50,7 @@ func LoneOf(make Maker[int64], s contender.Settings, slice time.Duration) *Lone 
 			return nil, nil, err
 		}
 		send := func(ctx context.Context) error {
-			if err := q.Add(ctx, 42); err != nil {
+			if err := q.Add(ctx, 1<<20); err != nil {
 				return err
 			}
 			return there.wait(ctx)

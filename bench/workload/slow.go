@@ -83,7 +83,7 @@ func (l *Slow) through(ctx context.Context, t *tally) error {
 		return fmt.Errorf("new: %w", err)
 	}
 	err = newCrew(ctx, l.Producers, l.Items, func(ctx context.Context) error {
-		err := q.Add(ctx, 42)
+		err := q.Add(ctx, 1<<20)
 		t.added.Add(1)
 		return err
 	}).run()
