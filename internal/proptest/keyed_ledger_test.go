@@ -35,8 +35,10 @@ func (w *keyedWorld) bury(groups []group, attempts int, err error) {
 	time.Sleep(took)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, g := range groups {
-		w.handling[g.key]--
+	if attempts > 0 {
+		for _, g := range groups {
+			w.handling[g.key]--
+		}
 	}
 }
 
@@ -52,7 +54,9 @@ func (w *keyedWorld) buried(groups []group, attempts int, err error) (took time.
 		w.problemLocked("a dead letter of %v after %d attempts: %v", groups, attempts, err)
 	}
 	for _, g := range groups {
-		w.handling[g.key]++
+		if attempts > 0 { // a drop is handled on the producer's goroutine, beside the flushes of the key
+			w.handling[g.key]++
+		}
 		w.entries[f]++
 		for _, id := range g.items {
 			w.decideLocked(id, f)

@@ -151,7 +151,7 @@ func (f *shardedFront) inspect(call *keyedCall, batch []Item) {
 			w.problemLocked("P2: two batches of key %d in flight: %v, %v", key, c, call)
 		}
 	}
-	if w.handling[key] > 0 && w.cfg.Overflow != batcher.DropOldest {
+	if w.handling[key] > 0 {
 		w.problemLocked("P2: a batch of key %d in flight while the last one's dead letter is handled", key)
 	}
 	w.checkFreshLocked(call, len(batch) == w.cfg.MaxSize)

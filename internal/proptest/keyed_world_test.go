@@ -113,7 +113,7 @@ type keyedWorld struct {
 	next     int // number of the next item that comes from inside a flush
 	ops      []*keyedOp
 	calls    []*keyedCall
-	handling map[int]int // dead letter handlers that run, by key
+	handling map[int]int // dead letter handlers of failed batches that run, by key
 	letterAt map[int]time.Duration
 	entries  [fateUnknown + 1]int64 // entries that have met their fates
 	clock    int

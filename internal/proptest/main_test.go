@@ -2,6 +2,7 @@ package proptest
 
 import (
 	"flag"
+	"log/slog"
 	"os"
 	"strconv"
 	"testing"
@@ -20,6 +21,7 @@ func TestMain(m *testing.M) {
 	_ = flag.Set("rapid.nofailfile", "true")
 	_ = flag.Set("rapid.checks", strconv.Itoa(200*long))
 	_ = flag.Set("rapid.steps", "40")
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // batches fail on purpose
 	flag.Parse()
 	goleak.VerifyTestMain(m)
 }
