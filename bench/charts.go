@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seed-4c1eaf8a/batcher/bench/chart"
 	"github.com/seed-4c1eaf8a/batcher/bench/contender"
@@ -73,7 +74,8 @@ var roles = map[contender.Kind]chart.Role{
 
 // throughputChart is ns per item of all who have figures for each number of producers.
 func throughputChart(page *report.Page, s *report.Set) drawing {
-	c := chart.Lines{Title: "Cost of an item, by number of producers", X: "producers", Y: "ns per item (less is better)"}
+	c := chart.Lines{Title: "Cost of an item, by number of producers", X: "producers", Y: "time per item (less is better)",
+		YTick: func(ns float64) string { return time.Duration(ns).String() }}
 	for _, subject := range page.Subjects {
 		line := chart.Line{Name: subject.Name, Role: roles[subject.Kind]}
 		for _, producers := range producerCounts {
@@ -140,7 +142,7 @@ func cpuChart(s *report.Set, exercise string) drawing {
 // delayChart is the distribution of the delays of the variants of the exercise on timers.
 func delayChart(s *report.Set) drawing {
 	c := chart.Histograms{Title: "How long the first item of a batch waits, MaxDelay 5 ms",
-		X: "wait, ms", Y: "batches, %", Low: 0, High: 10, Bins: 80}
+		X: "wait, ms", Y: "batches, %", Low: 0, High: 8, Bins: 80}
 	byVariant := map[string][]float64{}
 	for _, line := range s.Text {
 		variant, ns, _ := strings.Cut(line, " ")

@@ -151,7 +151,7 @@ func TestValuesOutsideCountInTheOuterBins(t *testing.T) {
 
 func TestTicksAreRoundNumbers(t *testing.T) {
 	var got []float64
-	for _, tick := range oneTwoFive(4, 120) {
+	for _, tick := range oneTwoFive(4, 120, nil) {
 		got = append(got, tick.Value)
 	}
 	assert.Equal(t, []float64{5, 10, 20, 50, 100}, got)

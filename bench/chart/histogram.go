@@ -4,6 +4,7 @@ package chart
 
 import (
 	"fmt"
+	"image/color"
 	"math"
 
 	"gonum.org/v1/plot"
@@ -74,7 +75,7 @@ func (h Histograms) panel(i int, t Theme) *plot.Plot {
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = nil, t.grid
 	grid.Horizontal.Width = vg.Points(0.5)
-	p.Add(grid, binPlotter{h, shares, t, h.Panels[i].Role})
+	p.Add(grid, binPlotter{h, shares, t.colour(h.Panels[i].Role, i)})
 	return p
 }
 
@@ -102,8 +103,7 @@ func (h Histograms) name(i int, t Theme, data draw.Canvas) {
 type binPlotter struct {
 	Histograms
 	shares []float64
-	theme  Theme
-	role   Role
+	colour color.Color
 }
 
 // Plot implements plot.Plotter.
@@ -116,7 +116,7 @@ func (b binPlotter) Plot(c draw.Canvas, p *plot.Plot) {
 		}
 		left, right := trX(b.Low+width*float64(i)), trX(b.Low+width*float64(i+1))
 		top := trY(share)
-		c.FillPolygon(b.theme.colour(b.role, 0), []vg.Point{{X: left, Y: trY(0)}, {X: right - 0.4, Y: trY(0)}, {X: right - 0.4, Y: top}, {X: left, Y: top}})
+		c.FillPolygon(b.colour, []vg.Point{{X: left, Y: trY(0)}, {X: right - 0.4, Y: trY(0)}, {X: right - 0.4, Y: top}, {X: left, Y: top}})
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 // Lines is a chart of costs over a number.
 type Lines struct {
 	Title, X, Y string
+	YTick       func(float64) string // writes a value beside the axis; nil: as a plain number
 	Lines       []Line
 }
 
@@ -36,7 +37,7 @@ func (l Lines) SVG(t Theme) ([]byte, error) {
 	if len(l.Lines) == 0 {
 		return nil, errNothing
 	}
-	p := t.newPlot(l.Title, l.X, l.Y)
+	p := t.newPlot("", l.X, l.Y)
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	var xs []float64
 	low, high := math.Inf(1), 0.0
@@ -49,7 +50,7 @@ func (l Lines) SVG(t Theme) ([]byte, error) {
 	}
 	p.X.Min, p.X.Max = slices.Min(xs), slices.Max(xs)
 	p.Y.Min, p.Y.Max = low/1.2, high*1.2
-	p.X.Tick.Marker, p.Y.Tick.Marker = ticksAt(xs), oneTwoFive(p.Y.Min, p.Y.Max)
+	p.X.Tick.Marker, p.Y.Tick.Marker = ticksAt(xs), oneTwoFive(p.Y.Min, p.Y.Max, l.YTick)
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = nil, t.grid
 	grid.Horizontal.Width = vg.Points(0.5)
@@ -59,7 +60,8 @@ func (l Lines) SVG(t Theme) ([]byte, error) {
 	}
 	height := vg.Points(max(340, 15*float64(len(l.Lines))+90))
 	return render(vg.Points(680), height, func(c draw.Canvas) {
-		area := draw.Crop(c, 0, -vg.Points(135), 0, 0)
+		c.FillText(centred(face(titleSize, true, t.text)), vg.Point{X: c.Center().X, Y: c.Max.Y}, l.Title)
+		area := draw.Crop(c, 0, -vg.Points(135), 0, -vg.Points(28))
 		p.Draw(area)
 		l.label(c, p, p.DataCanvas(area), t)
 	})
@@ -94,6 +96,9 @@ func (l Lines) style(i int, t Theme) draw.LineStyle {
 	switch l.Lines[i].Role {
 	case Ours:
 		s.Width = vg.Points(3)
+		if slices.ContainsFunc(l.Lines[:i], func(before Line) bool { return before.Role == Ours }) {
+			s.Dashes = []vg.Length{vg.Points(9), vg.Points(3)}
+		}
 	case ByHand:
 		s.Dashes = []vg.Length{vg.Points(5), vg.Points(3)}
 	case Limit:
@@ -190,12 +195,15 @@ func ticksAt(xs []float64) plot.ConstantTicks {
 }
 
 // oneTwoFive marks 1, 2, 5 and their multiples by powers of ten between low and high.
-func oneTwoFive(low, high float64) plot.ConstantTicks {
+func oneTwoFive(low, high float64, name func(float64) string) plot.ConstantTicks {
+	if name == nil {
+		name = func(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
+	}
 	var ticks plot.ConstantTicks
 	for decade := math.Pow(10, math.Floor(math.Log10(low))); decade <= high; decade *= 10 {
 		for _, m := range []float64{1, 2, 5} {
 			if v := m * decade; v >= low && v <= high {
-				ticks = append(ticks, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', 4, 64)})
+				ticks = append(ticks, plot.Tick{Value: v, Label: name(v)})
 			}
 		}
 	}

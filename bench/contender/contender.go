@@ -63,6 +63,7 @@ type Contender[T any] struct {
 	Unable []string // the settings that it cannot honour, each with what it does instead
 
 	Fed          bool   // Add is a send on a channel that is the caller's, and not the library's affair
+	Callers      bool   // the library holds no item but those of callers that wait; the bound on them is the adapter's
 	AddContext   bool   // the library's Add looks at its context
 	CloseContext bool   // the library's shutdown ends with its context
 	Reports      string // who learns that the sink failed; empty: nobody

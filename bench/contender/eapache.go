@@ -5,9 +5,9 @@ package contender
 import (
 	"context"
 	"errors"
-	"runtime"
 	"slices"
-	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/eapache/go-resiliency/batcher"
 )
@@ -20,10 +20,7 @@ type eapacheQueue[T any] struct {
 	places chan struct{} // one for each call of Run that waits
 	report func(error)
 
-	mu      sync.Mutex // guards the fields below
-	calls   int        // of Run that have not returned
-	begun   int        // of Run that are still on their way into a batch
-	changed sync.Cond  // one of them has become 0
+	calls atomic.Int64 // of Run that have not returned
 }
 
 func eapache[T any]() Contender[T] {
@@ -32,12 +29,10 @@ func eapache[T any]() Contender[T] {
 		Richer: "a result for each item; the adapter has a goroutine for each, since Run waits",
 		Unable: []string{"MaxSize: batches have no bound; the adapter cuts them up for the sink",
 			"Workers: not bounded", "Queue: none; the adapter holds 100 000 items at most"},
-		Reports: "the caller of Run",
+		Callers: true, Reports: "the caller of Run",
 		New: func(s Settings, sink Sink[T]) (Queue[T], error) {
 			q := &eapacheQueue[T]{places: make(chan struct{}, eapacheBound), report: s.Report}
-			q.changed.L = &q.mu
 			q.b = batcher.New(s.MaxDelay, func(params []any) error { return inPieces(params, s.MaxSize, sink) })
-			q.b.Prefilter(func(any) error { q.less(&q.begun); return nil })
 			return q, nil
 		},
 	}
@@ -56,34 +51,13 @@ func inPieces[T any](params []any, size int, sink Sink[T]) error {
 	return errors.Join(errs...)
 }
 
-// less takes one off a count.
-func (q *eapacheQueue[T]) less(n *int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if *n--; *n == 0 {
-		q.changed.Broadcast()
-	}
-}
-
-// await waits until a count is 0.
-func (q *eapacheQueue[T]) await(n *int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for *n > 0 {
-		q.changed.Wait()
-	}
-}
-
 func (q *eapacheQueue[T]) Add(ctx context.Context, item T) error {
 	select {
 	case q.places <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	q.mu.Lock()
-	q.begun++
-	q.calls++
-	q.mu.Unlock()
+	q.calls.Add(1)
 	go q.run(item)
 	return nil
 }
@@ -93,15 +67,17 @@ func (q *eapacheQueue[T]) run(item T) {
 		q.report(err)
 	}
 	<-q.places
-	q.less(&q.calls)
+	q.calls.Add(-1)
 }
 
-// Close hurries the last batches on once all calls are nearly in one; an item that comes just too
-// late for that waits for MaxDelay.
+// Close hurries the last batches on until all calls have returned: a call on its way into a batch may
+// begin one after any Shutdown, which would otherwise wait for MaxDelay.
 func (q *eapacheQueue[T]) Close(context.Context) error {
-	q.await(&q.begun)
-	runtime.Gosched()
-	q.b.Shutdown(false) // with true, it panics if an item comes just then
-	q.await(&q.calls)
+	hurry := time.NewTicker(100 * time.Microsecond)
+	defer hurry.Stop()
+	for q.calls.Load() > 0 {
+		q.b.Shutdown(false) // with true, it panics if an item comes just then
+		<-hurry.C
+	}
 	return nil
 }

@@ -27,7 +27,11 @@ const (
 
 // Line is the trial in a results file.
 func (t Trial) Line() string {
-	return strings.Join([]string{"trial", t.Probe, t.Impl, t.Verdict, t.Detail}, " | ")
+	parts := []string{"trial", t.Probe, t.Impl, t.Verdict}
+	if t.Detail != "" {
+		parts = append(parts, t.Detail)
+	}
+	return strings.Join(parts, " | ")
 }
 
 // ProbeLine is a probe's description in a results file.
