@@ -65,7 +65,7 @@ func raceOnce(q contender.Queue[int], a *account) string {
 func timerRace(c Queues) Outcome {
 	const delay = 100 * time.Microsecond
 	rounds := 0
-	for began := time.Now(); rounds < 20_000 && time.Since(began) < 5*time.Second; rounds++ {
+	for began := time.Now(); rounds < 100_000 && time.Since(began) < 25*time.Second; rounds++ {
 		a := newAccount()
 		q, err := c.New(contender.Settings{MaxSize: 10, MaxDelay: delay, Workers: 1, Queue: 2}, a.sink)
 		if err != nil {

@@ -48,7 +48,7 @@ type Probe struct {
 func Probes() []Probe {
 	return []Probe{
 		{"Close race", "8 goroutines add while Close is called, 200 times or for 3 s: is everything that Add accepted delivered, once?", closeRace},
-		{"timer race", "one item, MaxDelay 100 µs, Close at about the time when the timer fires, up to 20 000 times or for 5 s: is the item delivered, once?", timerRace},
+		{"timer race", "one item, MaxDelay 100 µs, Close at about the time when the timer fires, up to 100 000 times or for 25 s: is the item delivered, once?", timerRace},
 		{"stale timer", "a batch that was sealed by size in the middle of its delay of 40 ms, then a single item, 10 times: does that wait for its own delay?", staleTimer},
 		{"panic", "the sink panics over the first batch: does the process live, do later batches arrive, and is somebody told?", panicking},
 		{"outage", "the sink fails three times and then works; five attempts are asked for: are all items delivered, or is at least somebody told?", outage},
