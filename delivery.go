@@ -22,6 +22,7 @@ type delivery struct {
 	step     step
 	ends     []int // the right ends of pieces that are not the batch's end, nearest last
 	attempts int   // at the current piece
+	made     int   // attempts at the batch and its pieces in all
 
 	ctx      context.Context // of the last attempt
 	hooks    []*Hooks        // that the last attempt began with
@@ -102,6 +103,7 @@ func (e *engine[T]) try(b *batch[T]) bool {
 		e.mu.Unlock()
 	}
 	b.attempts++
+	b.made++
 	b.step, b.err, b.observed, b.judged = stepJudge, ErrGoexit, false, 0
 	piece := b.items[b.pos:b.end()]
 
@@ -240,7 +242,7 @@ func (e *engine[T]) info(b *batch[T], n int) Info {
 		Sealed:     b.firstAdded.Add(b.filledFor),
 	}
 	if b.delivery != nil {
-		info.Attempt, info.Batch, info.Offset = b.attempts, b.number, b.pos
+		info.Attempt, info.Batch, info.Offset, info.First = b.attempts, b.number, b.pos, b.made == 1
 	}
 	if b.of != nil {
 		info.Key = b.of.boxedKey()

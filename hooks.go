@@ -88,6 +88,11 @@ type Info struct {
 	// an idempotency key can be made of them. (Under [WithFoldBack] a piece may get another
 	// name when values are put back.)
 	Offset int
+
+	// First is true for the first attempt at the batch, and for no other one: not for its
+	// retries, and not for the pieces that are left of it. So it is where to count batches, and
+	// to measure their sizes.
+	First bool
 }
 
 // InfoFrom returns the description of the batch being flushed. It reports false

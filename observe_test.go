@@ -193,3 +193,36 @@ func TestConfigOfKeysAndCombiners(t *testing.T) {
 		assert.Zero(t, observed.Stats().Pending)
 	}
 }
+
+func TestFirstIsTrueOnceForEachBatch(t *testing.T) {
+	type attempt struct {
+		batch, size int
+		first       bool
+	}
+	var attempts []attempt // one worker: one after another
+	var numbers []uint64
+	b := start(t, func(_ context.Context, batch []int) error {
+		switch {
+		case len(batch) > 2:
+			return batcher.TooLarge(errSink)
+		case len(attempts) == 2:
+			return errSink
+		}
+		return nil
+	}, batcher.WithMaxSize(4), batcher.WithRetry(2, func(int) time.Duration { return 0 }),
+		batcher.WithHooks(batcher.Hooks{FlushStart: func(_ context.Context, info batcher.Info) context.Context {
+			if len(numbers) == 0 || numbers[len(numbers)-1] != info.Batch {
+				numbers = append(numbers, info.Batch)
+			}
+			attempts = append(attempts, attempt{len(numbers), info.Size, info.First})
+			return nil
+		}}))
+	for i := range 6 {
+		require.NoError(t, b.Add(t.Context(), i))
+	}
+	require.NoError(t, b.Close(t.Context()))
+	assert.Equal(t, []attempt{
+		{1, 4, true}, {1, 2, false}, {1, 2, false}, {1, 2, false}, // whole, left half twice, right half
+		{2, 2, true},
+	}, attempts)
+}
