@@ -1,0 +1,94 @@
+package otelbatcher
+
+// A span for each attempt.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/seed-4c1eaf8a/batcher"
+)
+
+// spanner makes the spans of one batcher. Its address is the key under which a context carries its
+// span: others may have put theirs into the same context.
+type spanner struct {
+	tracer  trace.Tracer
+	title   string
+	name    attribute.KeyValue
+	options []trace.SpanStartOption
+	key     func(any) string
+}
+
+func newSpanner(tracer trace.Tracer, name string, key func(any) string) *spanner {
+	return &spanner{
+		tracer:  tracer,
+		title:   "flush " + name,
+		name:    attribute.String("batcher.name", name),
+		options: []trace.SpanStartOption{trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindInternal)},
+		key:     key,
+	}
+}
+
+func (s *spanner) flushStart(ctx context.Context, info batcher.Info) context.Context {
+	ctx, span := s.tracer.Start(ctx, s.title, s.options...)
+	if !span.IsRecording() {
+		return ctx // with its context: what is below it is not recorded either
+	}
+	ended := false
+	defer func() {
+		if !ended { // the user's function has panicked
+			span.End()
+		}
+	}()
+	span.SetAttributes(s.name,
+		attribute.String("batcher.reason", info.Reason.String()),
+		attribute.Int("batcher.batch.size", info.Size),
+		attribute.Int64("batcher.batch.number", int64(info.Batch)),
+		attribute.Int("batcher.batch.offset", info.Offset),
+		attribute.Int("batcher.attempt", info.Attempt))
+	if info.Key != nil && s.key != nil {
+		span.SetAttributes(attribute.String("batcher.key", text(s.key(info.Key))))
+	}
+	ended = true
+	return context.WithValue(ctx, s, span)
+}
+
+func (s *spanner) flushEnd(ctx context.Context, result batcher.FlushResult) {
+	span, ok := ctx.Value(s).(trace.Span)
+	if !ok {
+		return
+	}
+	defer span.End()
+	if result.Err == nil {
+		return
+	}
+	span.SetAttributes(attribute.String("error.type", classOf(result.Err)))
+	span.SetStatus(codes.Error, "") // in case that the next line panics
+	message := text(result.Err.Error())
+	span.SetStatus(codes.Error, message)
+	exception := []attribute.KeyValue{
+		attribute.String("exception.type", fmt.Sprintf("%T", result.Err)),
+		attribute.String("exception.message", message),
+	}
+	var panicked *batcher.PanicError
+	if errors.As(result.Err, &panicked) {
+		exception = append(exception, attribute.String("exception.stacktrace", text(string(panicked.Stack))))
+	}
+	span.AddEvent("exception", trace.WithAttributes(exception...))
+}
+
+// maxText is how many bytes of a text are shown.
+const maxText = 4096
+
+// text makes s fit for an exporter.
+func text(s string) string {
+	if len(s) > maxText {
+		s = s[:maxText]
+	}
+	return clean(s)
+}

@@ -1,0 +1,187 @@
+package otelbatcher
+
+// Which batchers are watched, and under which names.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/seed-4c1eaf8a/batcher"
+)
+
+// scope is the name of the instrumentation.
+const scope = "github.com/seed-4c1eaf8a/batcher/metrics/otelbatcher"
+
+// Why a batcher is not watched. It has no hooks then, and no series.
+var (
+	// ErrNoBatcher is returned for a nil batcher.
+	ErrNoBatcher = errors.New("otelbatcher: no batcher to watch")
+
+	// ErrNoName is returned for a batcher without a name: several such could not be told apart. Use
+	// [batcher.WithName], or WatchAs.
+	ErrNoName = errors.New("otelbatcher: the batcher has no name")
+
+	// ErrNameTaken is returned for a batcher whose name is that of another one that is watched, or
+	// for the same one again: their figures would be added up, or replace each other.
+	ErrNameTaken = errors.New("otelbatcher: the name is taken")
+
+	// ErrClosed is returned after Close.
+	ErrClosed = errors.New("otelbatcher: closed")
+)
+
+// Telemetry watches any number of batchers, that may come and go. Make one with [New] for each meter
+// provider: names are told apart within one. All methods may be called from any goroutine.
+type Telemetry struct {
+	config      config
+	instruments instruments
+	tracer      trace.Tracer // nil: no spans
+	callback    metric.Registration
+
+	mu      sync.Mutex          // guards the fields below; not held while a batcher is asked
+	watched map[string]*watched // by name; nil after Close
+}
+
+// watched is one batcher.
+type watched struct {
+	name    string
+	batcher batcher.Observed
+	attrs   attribute.Set
+	reasons [len(batcher.BatchCounts{})]attribute.Set // by reason
+	remove  func()                                    // the hooks
+}
+
+// New registers the instruments. The error names every option that is wrong, or is the provider's.
+func New(opts ...Option) (*Telemetry, error) {
+	c, err := apply(opts)
+	if err != nil {
+		return nil, err
+	}
+	t := &Telemetry{config: c, watched: make(map[string]*watched)}
+	if c.tracers != nil {
+		t.tracer = c.tracers.Tracer(scope)
+	}
+	meter := c.meters.Meter(scope)
+	if err := t.instruments.register(meter); err != nil {
+		return nil, fmt.Errorf("otelbatcher: %w", err)
+	}
+	t.callback, err = meter.RegisterCallback(t.observe, t.instruments.observed...)
+	if err != nil {
+		return nil, fmt.Errorf("otelbatcher: %w", err)
+	}
+	return t, nil
+}
+
+// Close stops watching all batchers, and unregisters what New has registered. It does not touch the
+// providers. It may be called any number of times.
+func (t *Telemetry) Close() error {
+	t.mu.Lock()
+	all := t.watched
+	t.watched = nil
+	t.mu.Unlock()
+	for _, w := range all {
+		w.remove()
+	}
+	if err := t.callback.Unregister(); err != nil {
+		return fmt.Errorf("otelbatcher: %w", err)
+	}
+	return nil
+}
+
+// Watch shows b under its name, see [batcher.WithName]. It returns [ErrNoName] or [ErrNameTaken]
+// for a name that is none, or not its own. Bytes of the name that are not UTF-8 are shown as a
+// question mark.
+//
+// stop ends that and frees the name. It may be called any number of times, from any goroutine. What
+// the SDK has aggregated so far it may go on to report. An attempt that is under way when stop is
+// called still ends its span.
+func (t *Telemetry) Watch(b batcher.Observed) (stop func(), err error) {
+	if isNil(b) {
+		return nil, ErrNoBatcher
+	}
+	return t.WatchAs(b.Config().Name, b)
+}
+
+// WatchAs shows b under a name of your choice. See [Telemetry.Watch].
+func (t *Telemetry) WatchAs(name string, b batcher.Observed) (stop func(), err error) {
+	if isNil(b) {
+		return nil, ErrNoBatcher
+	}
+	if name == "" {
+		return nil, fmt.Errorf("%w: give it one by batcher.WithName or WatchAs", ErrNoName)
+	}
+	name = clean(name)
+	w := &watched{name: name, batcher: b, attrs: attribute.NewSet(attribute.String("name", name))}
+	for reason := range w.reasons {
+		w.reasons[reason] = attribute.NewSet(attribute.String("name", name),
+			attribute.String("reason", batcher.Reason(reason).String()))
+	}
+	if err := t.enter(w); err != nil {
+		return nil, err
+	}
+	return func() { t.leave(w) }, nil
+}
+
+// isNil reports whether b is nil, or a nil pointer: a batcher that New has refused to make.
+func isNil(b batcher.Observed) bool {
+	if b == nil {
+		return true
+	}
+	v := reflect.ValueOf(b)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// enter adds w, and its hooks. The lock is held for both, so that neither stays without the other.
+func (t *Telemetry) enter(w *watched) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.watched == nil {
+		return ErrClosed
+	}
+	if t.watched[w.name] != nil {
+		return fmt.Errorf("%w: %q; give each batcher its own by batcher.WithName or WatchAs, "+
+			"and stop the one that has it if that is over", ErrNameTaken, w.name)
+	}
+	t.watched[w.name] = w
+	w.remove = w.batcher.Observe(t.hooks(w))
+	return nil
+}
+
+// leave frees the name, unless it belongs to another one by now.
+func (t *Telemetry) leave(w *watched) {
+	w.remove()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.watched[w.name] == w {
+		delete(t.watched, w.name)
+	}
+}
+
+// hooks are those for metrics and, inside them, those for spans: so a duration is recorded while the
+// span is there.
+func (t *Telemetry) hooks(w *watched) batcher.Hooks {
+	metrics := newRecorder(&t.instruments, w.name)
+	if t.tracer == nil {
+		return batcher.Hooks{FlushStart: metrics.flushStart, FlushEnd: metrics.flushEnd}
+	}
+	spans := newSpanner(t.tracer, w.name, t.config.key)
+	return batcher.Hooks{
+		FlushStart: func(ctx context.Context, info batcher.Info) context.Context {
+			return spans.flushStart(metrics.flushStart(ctx, info), info)
+		},
+		FlushEnd: func(ctx context.Context, info batcher.Info, result batcher.FlushResult) {
+			defer spans.flushEnd(ctx, result)
+			metrics.flushEnd(ctx, info, result)
+		},
+	}
+}
+
+// clean makes s valid UTF-8.
+func clean(s string) string { return strings.ToValidUTF8(s, "?") }
