@@ -1,0 +1,321 @@
+package browsertest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-4c1eaf8a/batcher"
+	"github.com/seed-4c1eaf8a/batcher/batcherdebug"
+)
+
+var quiet = batcher.WithLogger(slog.New(slog.DiscardHandler))
+
+// load is one batcher of each front end, and what adds to them.
+type load struct {
+	plain    *batcher.Batcher[int]
+	sharded  *batcher.Sharded[string, int]
+	combiner *batcher.Combiner[string, int]
+}
+
+func startLoad(t *testing.T) *load {
+	t.Helper()
+	calls := 0
+	plain, err := batcher.New(func(context.Context, []int) error {
+		if calls++; calls%4 == 0 {
+			return errors.New("duplicate key value violates unique constraint \"orders_pkey\"")
+		}
+		return nil
+	}, batcher.WithName("orders"), batcher.WithMaxSize(50), batcher.WithMaxDelay(30*time.Millisecond), quiet,
+		batcher.WithRetry(2, func(int) time.Duration { return time.Millisecond }))
+	require.NoError(t, err)
+	sharded, err := batcher.NewSharded(func(context.Context, string, []int) error { return nil },
+		batcher.WithName("events by tenant"), batcher.WithMaxDelay(20*time.Millisecond), quiet)
+	require.NoError(t, err)
+	combiner, err := batcher.NewCombiner(func(old, new int) int { return old + new },
+		func(context.Context, map[string]int) error { return nil }, batcher.WithName("page views"), quiet)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		for _, b := range []interface{ Close(context.Context) error }{plain, sharded, combiner} {
+			assert.NoError(t, b.Close(context.Background()))
+		}
+	})
+	return &load{plain, sharded, combiner}
+}
+
+func (l *load) page(t *testing.T) *batcherdebug.Page {
+	t.Helper()
+	p := batcherdebug.Handler(l.plain, l.sharded, l.combiner)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// add adds n items to each.
+func (l *load) add(t *testing.T, n int) {
+	t.Helper()
+	for i := range n {
+		require.NoError(t, l.plain.Add(context.Background(), i))
+		require.NoError(t, l.sharded.Add(context.Background(), fmt.Sprint(i%7), i))
+		require.NoError(t, l.combiner.Add(context.Background(), fmt.Sprint(i%7), i))
+	}
+}
+
+func (l *load) settle(t *testing.T) {
+	t.Helper()
+	for _, b := range []interface{ Flush(context.Context) error }{l.plain, l.sharded, l.combiner} {
+		_ = b.Flush(context.Background()) // some batches fail on purpose
+	}
+}
+
+// run adds items at a pace until the test ends.
+func (l *load) run(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			l.add(t, 20)
+			time.Sleep(10 * time.Millisecond) // the pace of a load, which nothing waits for
+		}
+	})
+	t.Cleanup(func() { stop(); running.Wait() })
+}
+
+// totals reads the counters of each card, by name.
+const totals = `Array.from(document.querySelectorAll('.card'), card => Object.fromEntries(
+	Array.from(card.querySelectorAll('.totals div'), d => [d.firstChild.textContent, d.lastChild.textContent])))`
+
+func TestTheFiguresFollowARealLoad(t *testing.T) {
+	l := startLoad(t)
+	server := serve(t, l.page(t))
+	tb := open(t)
+	tb.show(server, 3)
+	for range 2 {
+		l.add(t, 350)
+		l.settle(t)
+		var want []string
+		for _, b := range []batcher.Observed{l.plain, l.sharded, l.combiner} {
+			s := b.Stats()
+			want = append(want, fmt.Sprint(s.Added, s.Flushed, s.Failed, s.Merged, s.Retries))
+		}
+		tb.eventually(`JSON.stringify((` + totals + `).map(t =>
+			['added', 'flushed', 'failed', 'merged', 'retries'].map(n => t[n].replaceAll(',', '')).join(' '))) ===
+			'["` + strings.Join(want, `","`) + `"]'`)
+	}
+	assert.Equal(t, []string{"orders", "events by tenant", "page views"},
+		eval[[]string](tb, `Array.from(document.querySelectorAll('h2'), h => h.textContent)`))
+	assert.Equal(t, []string{"Batcher", "Sharded", "Combiner"},
+		eval[[]string](tb, `Array.from(document.querySelectorAll('.front-end'), h => h.textContent)`))
+	assert.Contains(t, eval[string](tb, `document.querySelector('.errors .text').textContent`), "orders_pkey")
+	assert.Contains(t, eval[string](tb, `document.querySelector('.config').textContent`), "MaxDelay30.0 ms")
+	tb.clean(server)
+}
+
+func TestTheChartsMove(t *testing.T) {
+	l := startLoad(t)
+	l.run(t)
+	server := serve(t, l.page(t))
+	tb := open(t)
+	tb.show(server, 3)
+	tb.eventually(`Array.from(document.querySelectorAll('.card')).every(card => {
+		const line = card.querySelector('path.out').getAttribute('d');
+		return line.split('L').length > 2 && card.querySelectorAll('.bars span').length > 0 && card.querySelector('.share').children.length > 0})`)
+	tb.pictureAfter(30*time.Second, "load")
+	assert.Regexp(t, `^items a second: now in \d.*, out \d`, eval[string](tb, `document.querySelector('svg').getAttribute('aria-label')`))
+	tb.clean(server)
+}
+
+func TestHostileNamesAndErrorsAreText(t *testing.T) {
+	hostile := "<img src=x onerror=\"window.hacked=1\">\n<script>window.hacked=1</script>\xff" + strings.Repeat("W", 600)
+	b, err := batcher.New(func(context.Context, []int) error { return errors.New(hostile) }, batcher.WithName(hostile), quiet)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, b.Close(context.Background())) }()
+	page := batcherdebug.Handler(b)
+	defer page.Close()
+	server := serve(t, page)
+	assert.Error(t, b.AddWait(t.Context(), 1))
+	tb := open(t)
+	tb.size(360, 800, "light")
+	tb.show(server, 1)
+	tb.eventually("document.querySelectorAll('.errors li').length === 1")
+	for _, selector := range []string{"h2", ".errors .text", ".verdict"} {
+		assert.Contains(t, eval[string](tb, `document.querySelector('`+selector+`').textContent`),
+			"<img src=x onerror=\"window.hacked=1\">\n<script>window.hacked=1</script>\uFFFDWWW", selector)
+	}
+	assert.False(t, eval[bool](tb, `"hacked" in window || document.querySelector('main img, main script') !== null`))
+	assert.LessOrEqual(t, eval[float64](tb, "document.documentElement.scrollWidth"), 360.)
+	tb.picture("hostile")
+	tb.clean(server)
+}
+
+func TestWithTheKeyboardAlone(t *testing.T) {
+	l := startLoad(t)
+	server := serve(t, l.page(t))
+	tb := open(t)
+	tb.show(server, 3)
+	var reached []string
+	for range 9 {
+		tb.do(chromedp.KeyEvent(kb.Tab))
+		reached = append(reached, eval[string](tb, `document.activeElement.textContent`))
+		assert.NotEqual(t, "none", eval[string](tb, `getComputedStyle(document.activeElement).outlineStyle`), "the focus is seen")
+	}
+	assert.Equal(t, []string{"Pause", "Numbers", "JSON"}, reached[:3])
+	for _, name := range reached[3:] {
+		assert.Regexp(t, "^(Errors|Configuration)", name)
+	}
+	tb.do(chromedp.KeyEvent(kb.Enter))
+	assert.True(t, eval[bool](tb, `document.activeElement.closest('details').open`))
+
+	tb.do(chromedp.Evaluate[chromedp.Void](`document.getElementById('pause').focus()`), chromedp.KeyEvent(kb.Enter))
+	tb.until("paused")
+	before := eval[[]map[string]string](tb, totals)
+	l.add(t, 10)
+	l.settle(t)
+	tb.do(chromedp.KeyEvent(" "))
+	tb.until("live")
+	tb.eventually(`(` + totals + `)[0].added === '10'`)
+	assert.Equal(t, "0", before[0]["added"])
+
+	tb.do(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter)) // Numbers
+	assert.Equal(t, "true", eval[string](tb, `document.activeElement.getAttribute('aria-pressed')`))
+	assert.True(t, eval[bool](tb, `document.querySelector('.charts').offsetHeight === 0`))
+	assert.Contains(t, eval[string](tb, `document.querySelector('.tables').innerText`), "in/s")
+	tb.clean(server)
+}
+
+// contrasts are those of all colours of text with what is behind them.
+const contrasts = `(() => {
+	const style = getComputedStyle(document.documentElement);
+	const luminance = name => {
+		const hex = style.getPropertyValue(name).trim();
+		const part = at => { const c = parseInt(hex.slice(at, at + 2), 16) / 255; return c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4; };
+		return .2126 * part(1) + .7152 * part(3) + .0722 * part(5);
+	};
+	const found = {};
+	for (const text of ['--text', '--faint', '--good', '--warn', '--bad', '--calm', '--in', '--out', '--held'])
+		for (const back of ['--card', '--page']) {
+			const [a, b] = [luminance(text), luminance(back)].sort((x, y) => y - x);
+			found[text + ' on ' + back] = (a + .05) / (b + .05);
+		}
+	return found;
+})()`
+
+func TestSmallAndLargeWindowsInLightAndDark(t *testing.T) {
+	l := startLoad(t)
+	l.run(t)
+	server := serve(t, l.page(t))
+	tb := open(t)
+	tb.show(server, 3)
+	tb.eventually(`document.querySelectorAll('.card[data-state=flowing]').length >= 1`)
+	backgrounds := map[string]bool{}
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{360, 768, 1280, 1920} {
+			tb.size(width, 900, scheme)
+			assert.LessOrEqual(t, eval[int64](tb, "document.documentElement.scrollWidth"), width, "no sideways scrolling")
+			tb.picture(fmt.Sprintf("%d-%s", width, scheme))
+		}
+		for colours, contrast := range eval[map[string]float64](tb, contrasts) {
+			assert.GreaterOrEqual(t, contrast, 4.5, "%s, %s", scheme, colours)
+		}
+		backgrounds[eval[string](tb, "getComputedStyle(document.body).backgroundColor")] = true
+	}
+	assert.Len(t, backgrounds, 2)
+	tb.size(360, 900, "dark")
+	tb.do(chromedp.Click("#numbers"))
+	assert.LessOrEqual(t, eval[int64](tb, "document.documentElement.scrollWidth"), int64(360), "nor with tables")
+	tb.picture("360-numbers")
+	tb.clean(server)
+}
+
+func TestManyCardsAndNone(t *testing.T) {
+	l := startLoad(t)
+	var many []batcher.Observed
+	for range 20 {
+		many = append(many, l.plain)
+	}
+	tb := open(t)
+	page := batcherdebug.Handler(many...)
+	defer page.Close()
+	server := serve(t, page)
+	tb.show(server, 20)
+	tb.clean(server)
+
+	none := batcherdebug.Handler()
+	defer none.Close()
+	tb.show(serve(t, none), 0)
+	tb.eventually(`document.getElementById('empty').checkVisibility()`)
+}
+
+// serveAt serves on an address until the returned function is called.
+func serveAt(t *testing.T, addr string, page *batcherdebug.Page) (*httptest.Server, func()) {
+	t.Helper()
+	var listener net.Listener
+	require.Eventually(t, func() (ok bool) {
+		var err error
+		listener, err = net.Listen("tcp", addr)
+		return err == nil
+	}, time.Minute, 10*time.Millisecond)
+	mux := http.NewServeMux()
+	mux.Handle("/debug/batcher/", page)
+	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: mux}}
+	server.Start()
+	return server, func() {
+		server.CloseClientConnections()
+		server.Close()
+		page.Close()
+	}
+}
+
+func TestThePageComesBackAfterTheServer(t *testing.T) {
+	l := startLoad(t)
+	tb := open(t)
+	server, kill := serveAt(t, "127.0.0.1:0", l.page(t))
+	tb.show(server, 3)
+	kill()
+	tb.until("reconnecting")
+	addr := server.Listener.Addr().String()
+	page := l.page(t)
+	_, stop := serveAt(t, addr, page)
+	tb.until("live")
+	l.add(t, 5)
+	l.settle(t)
+	tb.eventually(`(` + totals + `)[1].added === '5'`)
+
+	page.Close() // as RegisterOnShutdown does
+	tb.until("closed")
+	stop()
+	_, stop = serveAt(t, addr, l.page(t))
+	tb.until("live")
+	stop()
+}
+
+// deaf hides that a ResponseWriter can flush, as some middleware does.
+type deaf struct{ w http.ResponseWriter }
+
+func (d deaf) Header() http.Header         { return d.w.Header() }
+func (d deaf) Write(b []byte) (int, error) { return d.w.Write(b) }
+func (d deaf) WriteHeader(status int)      { d.w.WriteHeader(status) }
+
+func TestWhereEventsCannotPassThePagePolls(t *testing.T) {
+	l := startLoad(t)
+	page := l.page(t)
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { page.ServeHTTP(deaf{w}, r) }))
+	tb := open(t)
+	tb.do(chromedp.Navigate(server.URL + "/debug/batcher/"))
+	tb.until("polling")
+	l.add(t, 5)
+	l.settle(t)
+	tb.eventually(`(` + totals + `)[0].added === '5'`)
+}

@@ -1,0 +1,437 @@
+// The page of package batcherdebug: takes snapshots from the stream, keeps five minutes of them, and
+// draws. All text goes in by textContent: names and errors may hold anything.
+"use strict";
+
+const keep = 300; // points of history, one a second
+const least = 60; // points that a chart is wide enough for from the beginning
+const $ = (id) => document.getElementById(id);
+
+// ---- Numbers for people ----
+
+const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+
+function count(n) {
+  if (n < 1e6) return plain.format(n);
+  const [unit, size] = n < 1e9 ? ["M", 1e6] : ["G", 1e9];
+  return n < 1e15 ? (n / size).toPrecision(4) + " " + unit : "∞";
+}
+
+function rate(n) {
+  if (n === null) return "–";
+  if (n >= 1e6) return (n / 1e6).toPrecision(3) + " M";
+  if (n >= 1e4) return (n / 1e3).toPrecision(3) + " k";
+  return n >= 10 || n === 0 ? n.toFixed(0) : n.toFixed(1);
+}
+
+function time(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  if (seconds === 0) return "0";
+  for (const [unit, size] of [["h", 3600], ["min", 60], ["s", 1], ["ms", 1e-3], ["µs", 1e-6]]) {
+    if (seconds >= size) {
+      const n = seconds / size;
+      return (n >= 100 ? n.toFixed(0) : n.toPrecision(3)) + " " + unit;
+    }
+  }
+  return Math.round(seconds * 1e9) + " ns";
+}
+
+// ---- Small helpers for elements ----
+
+function element(name, className, text) {
+  const e = document.createElement(name);
+  if (className) e.className = className;
+  if (text !== undefined) e.textContent = text;
+  return e;
+}
+
+// setText leaves the element alone if nothing has changed, so that a selection of its text survives.
+function setText(e, text) {
+  if (e.textContent !== text) e.textContent = text;
+}
+
+// pairs keeps a <dl> of named values up to date.
+function pairs(dl, values) {
+  for (const [i, [name, value, className]] of values.entries()) {
+    let div = dl.children[i];
+    if (!div) {
+      div = dl.appendChild(element("div"));
+      div.append(element("dt"), element("dd"));
+    }
+    div.className = className || "";
+    setText(div.firstChild, name);
+    setText(div.lastChild, value);
+  }
+  while (dl.children.length > values.length) dl.lastChild.remove();
+}
+
+// ---- Charts ----
+
+const width = 300, height = 72;
+
+// lineChart has a caption with a key and the greatest value, and a path for each series.
+function lineChart(title, series) {
+  const figure = element("figure"), caption = element("figcaption");
+  caption.append(element("span", "", title));
+  for (const s of series) if (s.label) caption.append(element("span", "key " + s.className, s.label));
+  const most = caption.appendChild(element("span", "most"));
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("role", "img");
+  const paths = series.map((s) => {
+    const path = svg.appendChild(document.createElementNS(svg.namespaceURI, "path"));
+    path.setAttribute("class", s.className);
+    return path;
+  });
+  figure.append(caption, svg);
+  return {
+    figure,
+    // draw takes a list of values for each series, null for none, and the value at the upper edge.
+    draw(lists, top, write) {
+      const minutes = Math.max(least, lists[0].length) / 60;
+      setText(most, (top > 0 ? `↑ ${write(top)} · ` : "") + `${minutes.toPrecision(2).replace(/\.0$/, "")} min`);
+      lists.forEach((list, i) => {
+        const area = series[i].className.includes("area");
+        paths[i].setAttribute("d", outline(list, top || 1, area));
+      });
+      const now = lists.map((l) => l.at(-1)).filter((_, i) => series[i].label);
+      svg.setAttribute("aria-label", `${title}: now ` + series.filter((s) => s.label)
+        .map((s, i) => `${s.label} ${now[i] == null ? "unknown" : write(now[i])}`).join(", "));
+    },
+  };
+}
+
+// outline is the path of the values, the newest at the right edge; gaps stay gaps.
+function outline(list, top, closed) {
+  const step = width / (Math.max(least, list.length) - 1), first = width - (list.length - 1) * step;
+  let path = "", pen = false, begin = 0;
+  list.forEach((value, i) => {
+    const x = first + i * step;
+    if (value === null) {
+      if (closed && pen) path += `L${(x - step).toFixed(1)} ${height}L${begin.toFixed(1)} ${height}Z`;
+      pen = false;
+      return;
+    }
+    const y = height - 1 - Math.min(1, value / top) * (height - 3);
+    if (!pen) begin = x;
+    path += `${pen ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
+    pen = true;
+  });
+  if (closed && pen) path += `L${width} ${height}L${begin.toFixed(1)} ${height}Z`;
+  return path;
+}
+
+// histogram is the sizes of the recent batches.
+function histogram(title) {
+  const figure = element("figure"), caption = element("figcaption");
+  const note = element("span", "most");
+  caption.append(element("span", "", title), note);
+  const bars = element("div", "bars"), axis = element("div", "axis");
+  bars.setAttribute("role", "img");
+  axis.setAttribute("aria-hidden", "true");
+  figure.append(caption, bars, axis);
+  return {
+    figure,
+    draw(recent) {
+      const most = Math.max(1, ...recent.sizes.map((b) => b.count));
+      resize(bars, recent.sizes.length);
+      resize(axis, recent.sizes.length);
+      recent.sizes.forEach((b, i) => {
+        bars.children[i].style.height = (100 * b.count / most).toFixed(1) + "%";
+        setText(axis.children[i], String(b.from));
+      });
+      setText(note, recent.batches ? `mean ${recent.mean_size.toPrecision(3)}` : "none yet");
+      bars.setAttribute("aria-label", `${title}: ` + (recent.sizes.filter((b) => b.count)
+        .map((b) => `${b.from} to ${b.to}: ${b.count}`).join(", ") || "none yet"));
+    },
+  };
+}
+
+function resize(parent, n) {
+  while (parent.children.length < n) parent.append(element("span"));
+  while (parent.children.length > n) parent.lastChild.remove();
+}
+
+// shares is why batches were sealed, as parts of all.
+function shares(title) {
+  const figure = element("figure"), caption = element("figcaption");
+  caption.append(element("span", "", title));
+  const list = element("div", "share");
+  list.setAttribute("role", "img");
+  figure.append(caption, list);
+  return {
+    figure,
+    draw(values) {
+      const all = values.reduce((sum, [, n]) => sum + n, 0);
+      values = values.filter(([, n]) => n > 0);
+      const rows = values.length;
+      while (list.children.length < 3 * rows) {
+        const track = element("span", "track");
+        track.append(element("span"));
+        list.append(element("span"), track, element("span", "much"));
+      }
+      while (list.children.length > 3 * rows) list.lastChild.remove();
+      values.forEach(([name, n], i) => {
+        const part = 100 * n / all;
+        setText(list.children[3 * i], name);
+        list.children[3 * i + 1].firstChild.style.width = part.toFixed(1) + "%";
+        setText(list.children[3 * i + 2], part < 1 ? "< 1 %" : part.toFixed(0) + " %");
+      });
+      list.setAttribute("aria-label", `${title}: ` + (values.map(([name, n]) => `${name} ${count(n)}`).join(", ") || "none yet"));
+    },
+  };
+}
+
+// ---- A card ----
+
+class Card {
+  constructor() {
+    this.root = $("card").content.firstElementChild.cloneNode(true);
+    const find = (selector) => this.root.querySelector(selector);
+    this.find = find;
+    this.items = lineChart("items a second", [{ className: "in", label: "in" }, { className: "out", label: "out" }]);
+    this.held = lineChart("held", [{ className: "area" }, { className: "held", label: "items" }, { className: "bound" }]);
+    this.flush = lineChart("a flush", [{ className: "out", label: "p50" }, { className: "in", label: "p99" }]);
+    this.sizes = histogram("sizes of recent batches");
+    this.reasons = shares("why batches were sealed");
+    find(".charts").append(...[this.items, this.held, this.sizes, this.reasons, this.flush].map((c) => c.figure));
+    this.history = [];
+  }
+
+  // take adds a snapshot of this batcher, at a time in seconds, and draws.
+  take(at, b) {
+    const last = this.history.at(-1);
+    if (last && (b.stats.added < last.added || at - last.at > 5)) { // another process, or a pause
+      if (b.stats.added < last.added) this.history = [];
+      else this.history.push({ at, gap: true, added: last.added, flushed: last.flushed });
+    }
+    const previous = this.history.at(-1);
+    const span = previous && !previous.gap ? at - previous.at : 0;
+    const per = (name) => (span > 0.2 ? Math.max(0, b.stats[name] - previous[name]) / span : null);
+    if (!previous || previous.gap || span > 0.2) {
+      this.history.push({
+        at, added: b.stats.added, flushed: b.stats.flushed, in: per("added"), out: per("flushed"),
+        held: b.stats.pending, p50: b.recent.attempts ? b.recent.flush_p50_seconds : null,
+        p99: b.recent.attempts ? b.recent.flush_p99_seconds : null,
+      });
+      this.history.splice(0, this.history.length - keep);
+    }
+    this.show(b);
+  }
+
+  show(b) {
+    const { find, history } = this, s = b.stats, now = history.at(-1);
+    this.root.dataset.state = b.state;
+    const name = b.name || "(no name)";
+    setText(find("h2"), name);
+    this.root.setAttribute("aria-label", name);
+    setText(find(".front-end"), b.front_end);
+    setText(find(".state"), b.state);
+    setText(find(".verdict"), b.verdict);
+    pairs(find(".figures"), [
+      ["in, a second", rate(now.in)], ["out, a second", rate(now.out)],
+      ["held", count(s.pending)], ["of at most", count(b.config.max_held)],
+      ["queue", b.config.queue_depth ? `${s.queue_depth} of ${b.config.queue_depth}` : String(s.queue_depth)],
+      ["at work", `${s.running} of ${b.config.workers}`],
+      ["producers wait", count(s.waiting)], ["oldest item", time(s.oldest_age_seconds)],
+      ["flush p50", b.recent.attempts ? time(b.recent.flush_p50_seconds) : "–"],
+      ["flush p99", b.recent.attempts ? time(b.recent.flush_p99_seconds) : "–"],
+    ]);
+    pairs(find(".totals"), [
+      ["added", count(s.added)], ["flushed", count(s.flushed)], ["failed", count(s.failed), s.failed && "bad"],
+      ["dropped", count(s.dropped), s.dropped && "bad"], ["handed back", count(s.returned), s.returned && "bad"],
+      ["folded", count(s.folded)], ["merged", count(s.merged)], ["retries", count(s.retries)],
+      ["failed attempts", count(s.failed_attempts), s.failed_attempts && "bad"],
+    ]);
+    this.draw(b);
+    this.showErrors(b.errors);
+    this.showConfig(b.config);
+  }
+
+  draw(b) {
+    const list = (name) => this.history.map((p) => (p.gap || p[name] === undefined ? null : p[name]));
+    const most = (...lists) => Math.max(0, ...lists.flat());
+    const [ins, outs, held, p50, p99] = ["in", "out", "held", "p50", "p99"].map(list);
+    this.items.draw([ins, outs], most(ins, outs) * 1.05, rate);
+    const top = Math.max(most(held) * 1.3, 1), bound = b.config.max_held;
+    this.held.draw([held, held, bound <= top ? held.map(() => bound) : []], Math.min(top, bound * 1.05), count);
+    this.flush.draw([p50, p99], most(p50, p99) * 1.05, time);
+    this.sizes.draw(b.recent);
+    this.reasons.draw(Object.entries(b.stats.batches));
+    if (!this.find(".tables").hidden) this.showTables(b);
+  }
+
+  // showTables is the alternative to the charts.
+  showTables(b) {
+    const points = this.history.filter((p) => !p.gap).slice(-10).reverse(), newest = points[0].at;
+    this.find(".tables").replaceChildren(
+      table("the last ten seconds", ["", "in/s", "out/s", "held", "p50", "p99"], points.map((p) => [
+        Math.round(newest - p.at) + " s ago", rate(p.in), rate(p.out), count(p.held), time(p.p50), time(p.p99)])),
+      table("sizes of recent batches", ["items", "batches"],
+        b.recent.sizes.map((s) => [s.from === s.to ? String(s.from) : `${s.from}–${s.to}`, String(s.count)])),
+      table("why batches were sealed", ["", "batches"], Object.entries(b.stats.batches).map(([name, n]) => [name, count(n)])),
+    );
+  }
+
+  showErrors(errors) {
+    setText(this.find(".errors summary"), errors.length ? `Errors (${errors.length})` : "Errors (none)");
+    const list = this.find(".errors ol");
+    while (list.children.length > errors.length) list.lastChild.remove();
+    errors.forEach((e, i) => {
+      let li = list.children[i];
+      if (!li) {
+        li = list.appendChild(element("li"));
+        li.append(element("div", "what"), element("div", "text"));
+      }
+      const times = e.times > 1 ? `, ${count(e.times)} times` : "";
+      const what = `${new Date(e.time).toLocaleTimeString()} · ${e.class}${times} · attempt ${e.attempt} at ${count(e.items)} ${e.items === 1 ? "item" : "items"}`;
+      setText(li.firstChild, what);
+      setText(li.lastChild, e.text);
+    });
+  }
+
+  showConfig(c) {
+    const no = (n, text) => (n ? text : "none");
+    pairsFlat(this.find(".config dl"), [
+      ["MaxSize", count(c.max_size)], ["MaxDelay", c.eager ? "none: eager" : time(c.max_delay_seconds)],
+      ["MaxWeight", no(c.max_weight, count(c.max_weight))], ["Workers", count(c.workers)],
+      ["QueueDepth", no(c.queue_depth, count(c.queue_depth))], ["held at most", count(c.max_held) + " items"],
+      ["MaxPendingPerKey", no(c.max_pending_per_key, count(c.max_pending_per_key))], ["Overflow", c.overflow],
+      ["FlushTimeout", no(c.flush_timeout_seconds, time(c.flush_timeout_seconds))],
+      ["attempts", c.fold_back ? "folded back" : count(c.max_attempts)], ["Bisect", c.bisect ? "yes" : "no"],
+      ["dead letter handler", c.dead_letter ? "yes" : "no"], ["Lanes", no(c.lanes > 1, count(c.lanes))],
+      ["Shards", no(c.shards, count(c.shards))],
+    ]);
+  }
+
+  showNumbers(on) {
+    this.find(".charts").hidden = on;
+    this.find(".tables").hidden = !on;
+  }
+}
+
+// pairsFlat is a <dl> in two columns, made once.
+function pairsFlat(dl, values) {
+  if (dl.children.length) return;
+  for (const [name, value] of values) dl.append(element("dt", "", name), element("dd", "", value));
+}
+
+function table(title, heads, rows) {
+  const t = element("table");
+  t.append(element("caption", "", title));
+  const head = t.createTHead().insertRow();
+  for (const h of heads) {
+    const th = head.appendChild(element("th", "", h));
+    th.scope = "col";
+  }
+  const body = t.createTBody();
+  for (const row of rows) {
+    const tr = body.insertRow();
+    for (const cell of row) tr.append(element("td", "", cell));
+  }
+  return t;
+}
+
+// ---- The stream ----
+
+const cards = [];
+let source = null, poll = 0, paused = false, over = false, latest = null;
+
+function state(name, text) {
+  const e = $("connection");
+  if (e.dataset.state === name) return; // it is read aloud when it changes
+  e.dataset.state = name;
+  e.textContent = text;
+}
+
+function take(text) {
+  const snapshot = JSON.parse(text), at = Date.parse(snapshot.time) / 1000;
+  latest = snapshot;
+  $("empty").hidden = snapshot.batchers.length > 0;
+  if (cards.length !== snapshot.batchers.length) { // at first, or of another program
+    cards.length = 0;
+    for (let i = 0; i < snapshot.batchers.length; i++) {
+      const card = new Card();
+      card.showNumbers($("numbers").getAttribute("aria-pressed") === "true");
+      cards.push(card);
+    }
+    $("cards").replaceChildren(...cards.map((c) => c.root));
+  }
+  snapshot.batchers.forEach((b, i) => cards[i].take(at, b));
+}
+
+function listen() {
+  stop();
+  source = new EventSource("events");
+  source.onopen = () => state("live", "live");
+  source.onmessage = (message) => {
+    state("live", "live");
+    take(message.data);
+  };
+  source.addEventListener("closed", () => {
+    stop();
+    over = true;
+    state("closed", "closed by the program");
+    poll = setInterval(ask, 2000); // it may be back soon
+  });
+  source.onerror = () => {
+    if (source.readyState !== EventSource.CLOSED) {
+      state("reconnecting", "reconnecting");
+      return;
+    }
+    stop(); // refused: too many streams, or something in between that does not let them through
+    poll = setInterval(ask, 2000);
+    ask();
+  };
+}
+
+let asked = 0;
+
+// ask takes a single snapshot, and tries the stream again now and then.
+async function ask() {
+  if (++asked % 8 === 0 && !over) {
+    listen();
+    return;
+  }
+  try {
+    const response = await fetch("stats.json", { cache: "no-store" });
+    if (!response.ok) throw new Error(response.statusText);
+    const text = await response.text();
+    if (!poll) return;
+    over = false;
+    state("polling", "live, every 2 s");
+    take(text);
+  } catch {
+    if (poll && !over) state("reconnecting", "reconnecting");
+  }
+}
+
+function stop() {
+  if (source) source.close();
+  clearInterval(poll);
+  source = null;
+  poll = 0;
+}
+
+$("pause").addEventListener("click", () => {
+  paused = !paused;
+  $("pause").setAttribute("aria-pressed", String(paused));
+  if (paused) {
+    stop();
+    state("paused", "paused");
+  } else {
+    state("connecting", "connecting");
+    listen();
+  }
+});
+
+$("numbers").addEventListener("click", () => {
+  const on = $("numbers").getAttribute("aria-pressed") !== "true";
+  $("numbers").setAttribute("aria-pressed", String(on));
+  cards.forEach((card, i) => {
+    card.showNumbers(on);
+    if (on) card.showTables(latest.batchers[i]);
+  });
+});
+
+listen();
