@@ -63,7 +63,7 @@ func (s *service) postNaive(w http.ResponseWriter, r *http.Request) {
 	}
 	began := time.Now()
 	err = s.store.Write(r.Context(), []Event{event})
-	s.recorder.attempt(time.Since(began), err)
+	s.recorder.attempt(time.Since(began))
 	if err != nil {
 		answerError(w, http.StatusInternalServerError, err)
 		return
@@ -149,7 +149,7 @@ func (l *loop) flush(batch []Event) {
 		defer func() { <-l.workers }()
 		began := time.Now()
 		err := l.store.Write(context.Background(), batch)
-		l.recorder.attempt(time.Since(began), err)
+		l.recorder.attempt(time.Since(began))
 		if err != nil {
 			l.failed(err, batch)
 		}

@@ -24,7 +24,8 @@ func (s *service) routes() http.Handler {
 		batched: s.postEvent, naive: s.postNaive, plain: s.postPlain,
 	}[s.cfg.mode])
 	mux.HandleFunc("GET /healthz", s.getHealth)
-	mux.HandleFunc("GET /metrics", s.getMetrics)
+	mux.Handle("GET /metrics", s.metrics)
+	mux.Handle("/debug/batcher/", s.page) // on a port that strangers reach, behind authentication
 	return mux
 }
 
@@ -210,14 +211,6 @@ func (s *service) getHealth(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, []byte(`{"status":"ok"}`))
-}
-
-// getMetrics answers in the text format of Prometheus.
-func (s *service) getMetrics(w http.ResponseWriter, _ *http.Request) {
-	var text bytes.Buffer
-	writeMetrics(&text, s.batcher.Stats(), s.recorder, currentUsage())
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_, _ = w.Write(text.Bytes())
 }
 
 // jsonType is shared by all answers; net/http only reads it.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-4c1eaf8a/batcher"
+	"github.com/seed-4c1eaf8a/batcher/batcherdebug"
 )
 
 // service is the HTTP server, the batcher behind it and the store behind that.
@@ -23,6 +24,8 @@ type service struct {
 	store    store
 	batcher  *batcher.Batcher[Event]
 	recorder *recorder
+	metrics  http.Handler
+	page     *batcherdebug.Page
 	rescue   *rescue // where events go that cannot be stored
 	loop     *loop   // the one of -plain, else nil
 	listener net.Listener
@@ -66,6 +69,10 @@ func newService(cfg config, st store, log *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.metrics, err = newMetrics(s.batcher, s.recorder); err != nil {
+		return nil, err
+	}
+	s.page = batcherdebug.Handler(s.batcher)
 	s.server = &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -75,6 +82,7 @@ func newService(cfg config, st store, log *slog.Logger) (*service, error) {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+	s.server.RegisterOnShutdown(s.page.Close) // whoever watches must not hold the shutdown up
 	return s, nil
 }
 

@@ -112,21 +112,15 @@ func (c *child) read() (samples, error) {
 	return found, lines.Err()
 }
 
-// of returns the value of a metric, with further labels if need be.
-func (s samples) of(metric, labels string) float64 { return s[metric+"{"+label+labels+"}"] }
-
 func (s samples) usage() usage {
-	return usage{
-		cpu: s.of(metricCPU, ""), objects: s.of(metricObjects, ""),
-		bytes: s.of(metricBytes, ""), memory: s.of(metricMemory, ""),
-	}
+	return usage{cpu: s[metricCPU], objects: s[metricObjects], bytes: s[metricBytes], memory: s[metricMemory]}
 }
 
 func (s samples) summary(metric string) summary {
+	count := s[metric+"_count"]
 	return summary{
-		count: uint64(s.of(metricFlushed, `,result="ok"`)), mean: s.of(metricMeanSize, ""),
-		p50: s.of(metric, `,quantile="0.5"`), p99: s.of(metric, `,quantile="0.99"`),
-		max: s.of(metric, `,quantile="1"`),
+		count: uint64(count), mean: s[metric+"_sum"] / max(count, 1),
+		p50: s[metric+`{quantile="0.5"}`], p99: s[metric+`{quantile="0.99"}`], max: s[metric+`{quantile="1"}`],
 	}
 }
 
