@@ -194,7 +194,7 @@ func TestConfigOfKeysAndCombiners(t *testing.T) {
 	}
 }
 
-func TestFirstIsTrueOnceForEachBatch(t *testing.T) {
+func TestInfoFirstIsTrueOnceForEachBatch(t *testing.T) {
 	type attempt struct {
 		batch, size int
 		first       bool

@@ -24,10 +24,12 @@
 //
 // Add: nothing. A batch: a lock and a few stores for each attempt, no allocation unless it fails;
 // in BenchmarkAdd and BenchmarkBatch no difference was found (p=0.63 and p=0.85, ten rounds). The
-// memory is fixed, some 10 KiB for each batcher, and holds the last 512 attempts and the last 10
-// different errors; older history is the page's own, from the moment at which it was opened. While
-// nobody watches there is no goroutine and no timer. While somebody does, one snapshot is made each
-// second for all that watch; it takes a Stats of each batcher, and some 25 us (BenchmarkSnapshot).
+// memory is fixed, some 12 KiB for each batcher and the texts of its errors: the last 512 attempts
+// and batches, and the last 10 different errors. Older history is the page's own, from the moment
+// at which it was opened. While nobody watches there is no goroutine and no timer. While somebody
+// does, one snapshot is made each second for all that watch; it takes a Stats of each batcher, and
+// some 25 us (BenchmarkSnapshot). A Combiner whose combine function hangs makes it wait, as it does
+// Stats.
 //
 // A client that stops reading is cut off after 10 seconds. Of more than [MaxStreams] at once, the
 // further ones are answered 503; the page then asks for stats.json every other second.

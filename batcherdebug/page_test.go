@@ -252,7 +252,7 @@ func TestCloseRemovesTheHooksAndAnswers503(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, request(p, "GET", "/").Code)
 }
 
-func TestABatchCostsNoAllocationMore(t *testing.T) {
+func TestP13_ABatchCostsNoAllocationMore(t *testing.T) {
 	measure := func(b *batcher.Batcher[int]) float64 {
 		return testing.AllocsPerRun(1000, func() {
 			_ = b.Add(context.Background(), 1)

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-4c1eaf8a/batcher/metrics/otelbatcher"
 )
 
-func TestAnOriginCostsNoAllocation(t *testing.T) {
+func TestP13_AnOriginCostsNoAllocation(t *testing.T) {
 	r := newRig(t)
 	traced, _ := r.request()
 	b := start(t, otelbatcher.Linked(func(context.Context, []item) error { return nil }, originOf), batcher.WithMaxSize(1000))
@@ -72,7 +72,7 @@ func watchedAs(t testing.TB, opts func() []otelbatcher.Option) *batcher.Batcher[
 	return b
 }
 
-func TestMetricsCostABatchNoAllocation(t *testing.T) {
+func TestP13_MetricsCostABatchNoAllocation(t *testing.T) {
 	measure := func(opts func() []otelbatcher.Option) float64 {
 		b := watchedAs(t, opts)
 		return testing.AllocsPerRun(200, func() {

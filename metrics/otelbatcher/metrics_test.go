@@ -128,7 +128,7 @@ func TestASplitBatchCountsOnce(t *testing.T) {
 	assert.EqualValues(t, 4, found["batcher.flush.duration{name=a,result=ok}"])
 }
 
-func TestTheIdentityHoldsInEveryCollectionUnderLoad(t *testing.T) {
+func TestP1_TheIdentityHoldsInEveryCollectionUnderLoad(t *testing.T) {
 	r := newRig(t)
 	calls := 0
 	b := start(t, func(context.Context, []int) error {

@@ -50,7 +50,7 @@ func BenchmarkBatch(b *testing.B) {
 	})
 }
 
-func TestABatchCostsNoAllocationMore(t *testing.T) {
+func TestP13_ABatchCostsNoAllocationMore(t *testing.T) {
 	measure := func(watched bool) float64 {
 		q := start(t, good, batcher.WithName("a"))
 		if watched {

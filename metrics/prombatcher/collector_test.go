@@ -215,7 +215,7 @@ func TestAllFrontEndsAreShown(t *testing.T) {
 	assert.EqualValues(t, 3, found["batcher_flushed_total{name=combiner}"]+found["batcher_merged_total{name=combiner}"])
 }
 
-func TestTheIdentityHoldsInEveryScrapeUnderLoad(t *testing.T) {
+func TestP1_TheIdentityHoldsInEveryScrapeUnderLoad(t *testing.T) {
 	c, registry := registered(t)
 	calls := 0
 	b := start(t, func(context.Context, []int) error {
