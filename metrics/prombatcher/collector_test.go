@@ -2,6 +2,7 @@ package prombatcher_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -142,6 +143,50 @@ func TestAllSeriesAreThereFromTheFirstScrapeOn(t *testing.T) {
 		"batcher_max_batch_size_items{name=a}", "batcher_max_delay_seconds{name=a}", "batcher_max_pending_items{name=a}",
 		"batcher_max_queue_depth{name=a}", "batcher_workers{name=a}",
 	}, found.nonzero())
+}
+
+func TestEachReasonIsCounted(t *testing.T) {
+	weigh := batcher.WithMaxWeight(1, func(int) int { return 1 })
+	for reason, run := range map[batcher.Reason]func(t *testing.T) (batcher.Observed, func()){
+		batcher.ReasonSize:   plain(func(b *batcher.Batcher[int]) error { return b.AddWait(t.Context(), 1) }, batcher.WithMaxSize(1)),
+		batcher.ReasonWeight: plain(func(b *batcher.Batcher[int]) error { return b.AddWait(t.Context(), 1) }, weigh),
+		batcher.ReasonDelay:  plain(func(b *batcher.Batcher[int]) error { return b.AddWait(t.Context(), 1) }),
+		batcher.ReasonEager:  plain(func(b *batcher.Batcher[int]) error { return b.AddWait(t.Context(), 1) }, batcher.WithEager()),
+		batcher.ReasonFlush: plain(func(b *batcher.Batcher[int]) error {
+			return errors.Join(b.Add(t.Context(), 1), b.Flush(t.Context()))
+		}),
+		batcher.ReasonClose: plain(func(b *batcher.Batcher[int]) error {
+			return errors.Join(b.Add(t.Context(), 1), b.Close(t.Context()))
+		}),
+		batcher.ReasonBudget: func(t *testing.T) (batcher.Observed, func()) {
+			s, err := batcher.NewSharded(func(context.Context, int, []int) error { return nil },
+				batcher.WithMaxPending(1), batcher.WithMaxDelay(time.Hour))
+			require.NoError(t, err)
+			return s, func() {
+				require.NoError(t, s.Add(t.Context(), 1, 1))
+				require.NoError(t, s.Add(t.Context(), 2, 1)) // for which the first has to go
+				require.NoError(t, s.Close(t.Context()))
+			}
+		},
+	} {
+		t.Run(reason.String(), func(t *testing.T) {
+			c, registry := registered(t)
+			b, add := run(t)
+			stop, err := c.WatchAs("a", b)
+			require.NoError(t, err)
+			defer stop()
+			add()
+			assert.EqualValues(t, 1, scrape(t, registry)["batcher_batches_total{name=a,reason="+reason.String()+"}"])
+		})
+	}
+}
+
+// plain is a batcher, and what is done with it.
+func plain(add func(*batcher.Batcher[int]) error, opts ...batcher.Option) func(*testing.T) (batcher.Observed, func()) {
+	return func(t *testing.T) (batcher.Observed, func()) {
+		b := start(t, good, opts...)
+		return b, func() { require.NoError(t, add(b)) }
+	}
 }
 
 func TestEachClassOfErrorsIsCounted(t *testing.T) {
