@@ -471,7 +471,7 @@ func TestInfoDescribesTheBatch(t *testing.T) {
 		require.NoError(t, b.AddWait(context.Background(), "four"))
 		assert.NotZero(t, sink.infos[0].Batch)
 		assert.Equal(t, batcher.Info{Name: "words", Reason: batcher.ReasonDelay, Size: 2, Weight: 9, Attempt: 1,
-			FirstAdded: begin, Sealed: begin.Add(time.Second), Batch: sink.infos[0].Batch}, sink.infos[0])
+			FirstAdded: begin, Sealed: begin.Add(time.Second), Batch: sink.infos[0].Batch, First: true}, sink.infos[0])
 		_, ok := batcher.InfoFrom(context.Background())
 		assert.False(t, ok)
 		finish(t, b)

@@ -91,7 +91,7 @@ type Info struct {
 
 	// First is true for the first attempt at the batch, and for no other one: not for its
 	// retries, and not for the pieces that are left of it. So it is where to count batches, and
-	// to measure their sizes.
+	// to measure their sizes. In a dead letter it says that this was the only attempt.
 	First bool
 }
 

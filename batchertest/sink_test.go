@@ -34,9 +34,9 @@ func TestSinkRecordsABatchersCalls(t *testing.T) {
 		require.Len(t, calls, 2)
 		for i, want := range []batchertest.Call[int]{
 			{Items: []int{0, 1}, Start: begin, End: begin.Add(time.Second), Done: true, Flushed: []int{0, 1},
-				Info: batcher.Info{Name: "events", Reason: batcher.ReasonSize, Size: 2, FirstAdded: begin, Sealed: begin, Attempt: 1}},
+				Info: batcher.Info{Name: "events", Reason: batcher.ReasonSize, Size: 2, FirstAdded: begin, Sealed: begin, Attempt: 1, First: true}},
 			{Items: []int{2}, Start: begin.Add(time.Second), End: begin.Add(2 * time.Second), Done: true, Flushed: []int{2},
-				Info: batcher.Info{Name: "events", Reason: batcher.ReasonClose, Size: 1, FirstAdded: begin, Sealed: begin, Attempt: 1}},
+				Info: batcher.Info{Name: "events", Reason: batcher.ReasonClose, Size: 1, FirstAdded: begin, Sealed: begin, Attempt: 1, First: true}},
 		} {
 			want.Info.Batch = calls[i].Info.Batch // whose value nobody promises
 			assert.Equal(t, plainTimes(want), plainTimes(calls[i]))

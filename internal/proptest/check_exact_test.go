@@ -174,6 +174,7 @@ func (c *checker) letterInfo(id int, rec letterRecord, it *ItemState) {
 	}
 	if it.Attempts > 0 { // the model does not number batches; namePieceLocked checks the numbers
 		want.Batch, want.Offset = max(got.Batch, 1), max(got.Offset, rec.size)
+		want.First = got.First && it.Attempts == 1
 	}
 	got.FirstAdded, got.Sealed = want.FirstAdded, want.Sealed
 	if got != want {

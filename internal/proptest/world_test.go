@@ -54,6 +54,7 @@ type world struct {
 	led      map[int]int
 	calls    []*callRecord
 	pieces   map[pieceName][]int // what attempts were made at, by ID
+	tried    map[uint64]bool     // numbers of the batches that attempts were made at
 	running  int                 // flushes
 	handling int                 // dead letter handlers
 	letters  map[int]letterRecord
@@ -92,7 +93,8 @@ func newWorld(cfg Config, extra ...batcher.Option) *world {
 	w := &world{
 		cfg: cfg, start: time.Now(), plans: make(Plans), led: make(map[int]int), letters: make(map[int]letterRecord),
 		letterAt: make(map[int]time.Duration), good: make(map[int]bool), receipts: make(map[int]batcher.Receipt),
-		accepted: make(map[int]bool), began: make(map[int]int), ended: make(map[int]int), pieces: make(map[pieceName][]int), gone: -1,
+		accepted: make(map[int]bool), began: make(map[int]int), ended: make(map[int]int), pieces: make(map[pieceName][]int),
+		tried: make(map[uint64]bool), gone: -1,
 	}
 	base, cancel := context.WithCancel(context.WithValue(context.Background(), baseKey{}, w))
 	cancel() // must have no effect
@@ -195,8 +197,11 @@ func (w *world) checkNameLocked(info batcher.Info, batch []Item) {
 		w.problemLocked("Info: a new piece has the name of another: %+v", info)
 	case known && !slices.Equal(before, ids(batch)):
 		w.problemLocked("Info: %v and %v have the name %+v", before, ids(batch), name)
+	case info.First && w.tried[info.Batch], !info.First && !w.tried[info.Batch] && !w.cfg.Evil: // a hook may have ended the first
+		w.problemLocked("Info: First is %v, with attempts before: %v: %+v", info.First, w.tried[info.Batch], info)
 	}
 	w.pieces[name] = ids(batch)
+	w.tried[info.Batch] = true
 }
 
 // checkItemsLocked checks what a flush function may be given at all.
