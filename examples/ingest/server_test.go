@@ -295,7 +295,7 @@ func TestAStoreThatRecoversLosesNothing(t *testing.T) {
 	w := s.do("POST", "/event?wait=1", goodEvent)
 	assert.Equal(t, http.StatusCreated, w.Code)
 	assert.EqualValues(t, 3, s.batcher.Stats().Retries)
-	assert.Contains(t, l.String(), "the store failed, trying again")
+	assert.Contains(t, l.String(), "batcher: flush failed, to be tried again")
 	require.NoError(t, s.shutdown())
 	assert.Len(t, st.events["c1"], 1)
 	assert.NoFileExists(t, s.cfg.rescueFile)

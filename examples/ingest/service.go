@@ -63,7 +63,6 @@ func newService(cfg config, st store, log *slog.Logger) (*service, error) {
 		batcher.WithBisect(), // one event that the store refuses fails alone
 		batcher.WithDeadLetter(s.giveUp),
 		batcher.WithHooks(s.recorder.hooks()),
-		batcher.WithHooks(batcher.Hooks{Retry: s.retrying}),
 		batcher.WithLogger(log),
 	)
 	if err != nil {
@@ -177,12 +176,6 @@ func (s *service) closeBatcher(ctx context.Context) error {
 // than the retries last, must not be forgotten.
 func (s *service) giveUp(_ context.Context, letter batcher.DeadLetter[Event]) {
 	s.rescue.save("failed", letter.Items, letter.Err)
-}
-
-// retrying reports that the store fails.
-func (s *service) retrying(_ context.Context, info batcher.Info, wait time.Duration, err error) {
-	s.log.Warn("the store failed, trying again", "events", info.Size, "attempt", info.Attempt,
-		"wait", wait.Round(time.Millisecond), "error", err)
 }
 
 // within calls f and waits for it until ctx ends. What f does then, it does alone.

@@ -53,7 +53,7 @@ func startPrometheus(t *testing.T, target string) *server {
 	dir := t.TempDir()
 	rules, err := filepath.Abs("alerts.yml")
 	require.NoError(t, err)
-	config := fmt.Sprintf("global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}\n"+
+	config := fmt.Sprintf("global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n"+
 		"rule_files: [%q]\nscrape_configs: [{job_name: test, static_configs: [{targets: [%q]}]}]\n", rules, target)
 	file := filepath.Join(dir, "prometheus.yml")
 	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
