@@ -28,6 +28,7 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := http.NewResponseController(w)
+	_ = out.SetWriteDeadline(time.Now().Add(p.patience)) // in place of the server's, which is for short answers
 	if err := out.Flush(); errors.Is(err, http.ErrNotSupported) {
 		http.Error(w, "something around this handler does not let events through; see stats.json",
 			http.StatusNotImplemented)

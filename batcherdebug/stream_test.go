@@ -149,24 +149,23 @@ func TestAClientThatNeverReadsIsCutOffAndHoldsNobodyUp(t *testing.T) {
 	}
 	p := show(t, many...)
 	p.period, p.patience = time.Millisecond, 50*time.Millisecond
-	server := serve(t, p)
+	begun, ended := make(chan struct{}), make(chan struct{})
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(begun)
+		defer close(ended)
+		p.ServeHTTP(w, r)
+	}))
 	silent, err := net.Dial("tcp", server.Listener.Addr().String())
 	require.NoError(t, err)
 	defer silent.Close()
 	_, err = fmt.Fprint(silent, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return len(p.streams) == 1 }, time.Minute, time.Millisecond)
-	other := events(t, server.URL+"/events")
-	var reading sync.WaitGroup
-	reading.Go(func() { // it is served all the time
-		for other.Scan() {
-		}
-	})
-	require.Eventually(t, func() bool { return len(p.streams) == 2 }, time.Minute, time.Millisecond)
-	require.Eventually(t, func() bool { return len(p.streams) == 1 }, time.Minute, time.Millisecond, "the silent one is cut off")
-	p.Close()
-	reading.Wait()
-	gone(t, p)
+	<-begun
+	for range 20 { // others are served meanwhile
+		stats(t, p)
+	}
+	<-ended
+	assert.Empty(t, p.streams)
 }
 
 // plainWriter is a ResponseWriter that cannot flush.
