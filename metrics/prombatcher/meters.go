@@ -56,9 +56,7 @@ func (m *meters) begin(name string) {
 	m.failed = m.durations.WithLabelValues(name, resultError)
 	m.classes = make(map[string]prometheus.Counter)
 	for _, class := range batcher.ErrorClasses() {
-		if class != batcher.ErrorClass(batcher.ErrDropped) { // no attempt ends so
-			m.classes[class] = m.errors.WithLabelValues(name, class)
-		}
+		m.classes[class] = m.errors.WithLabelValues(name, class)
 	}
 }
 
