@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/seed-4c1eaf8a/batcher"
 	"github.com/seed-4c1eaf8a/batcher/metrics/otelbatcher"
@@ -83,6 +84,9 @@ func TestP13_MetricsCostABatchNoAllocation(t *testing.T) {
 	none := measure(nil)
 	assert.Equal(t, none, measure(watchings[1].opts), watchings[1].name)
 	assert.Equal(t, none, measure(watchings[2].opts), watchings[2].name)
+	assert.Equal(t, none+1, measure(func() []otelbatcher.Option {
+		return []otelbatcher.Option{otelbatcher.WithTracerProvider(tracenoop.NewTracerProvider())}
+	}), "a tracer that does nothing: the context that it makes")
 }
 
 // BenchmarkAdd is Add with all that follows, for an item that carries its origin.

@@ -32,6 +32,10 @@
 //	batcher.oldest.age, batcher.max.delay                                   s           name
 //	batcher.workers                                                         {worker}    name
 //
+// As there, the counters and gauges of a batcher are there from the first collection on; but a
+// histogram appears with its first value, and what hooks have fed stays after stop, as the SDK
+// forgets nothing.
+//
 // Durations are recorded with the context of the attempt, so that exemplars lead to its span.
 //
 // # Spans
@@ -43,6 +47,9 @@
 //
 //	batcher.name, batcher.reason, batcher.batch.size, batcher.batch.number, batcher.batch.offset,
 //	batcher.attempt, and batcher.key if WithKey says how a key is to be written
+//
+// None of them is of the semantic conventions for messaging, whose messaging.batch.message_count
+// would fit: these ask for a messaging.system and an operation, and a batcher is no broker.
 //
 // A failed attempt sets the status, the attribute error.type, which is [batcher.ErrorClass], and
 // has the event exception with the error's type and text, of a panic also the stack. Texts are made

@@ -5,6 +5,7 @@ package otelbatcher_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"testing"
@@ -74,31 +75,55 @@ func (r *rig) watch(b batcher.Observed) (stop func()) {
 	return stop
 }
 
-// figures collects, and returns sums, gauges and the counts of histograms, by name and attributes.
-func (r *rig) figures() map[string]float64 {
+// collect collects, and returns what there is by name.
+func (r *rig) collect() map[string]metricdata.Aggregation {
 	r.t.Helper()
 	var all metricdata.ResourceMetrics
 	require.NoError(r.t, r.reader.Collect(context.Background(), &all))
-	found := map[string]float64{}
+	found := map[string]metricdata.Aggregation{}
 	for _, scope := range all.ScopeMetrics {
 		for _, m := range scope.Metrics {
-			switch data := m.Data.(type) {
-			case metricdata.Sum[int64]:
-				points(found, m.Name, data.DataPoints)
-			case metricdata.Gauge[int64]:
-				points(found, m.Name, data.DataPoints)
-			case metricdata.Gauge[float64]:
-				points(found, m.Name, data.DataPoints)
-			case metricdata.Histogram[int64]:
-				counts(found, m.Name, data.DataPoints)
-			case metricdata.Histogram[float64]:
-				counts(found, m.Name, data.DataPoints)
-			default:
-				r.t.Errorf("%s is a %T", m.Name, data)
-			}
+			found[m.Name] = m.Data
 		}
 	}
 	return found
+}
+
+// figures collects, and returns sums, gauges and the counts of histograms, by name and attributes.
+func (r *rig) figures() map[string]float64 {
+	r.t.Helper()
+	found := map[string]float64{}
+	for name, data := range r.collect() {
+		switch data := data.(type) {
+		case metricdata.Sum[int64]:
+			points(found, name, data.DataPoints)
+		case metricdata.Gauge[int64]:
+			points(found, name, data.DataPoints)
+		case metricdata.Gauge[float64]:
+			points(found, name, data.DataPoints)
+		case metricdata.Histogram[int64]:
+			counts(found, name, data.DataPoints)
+		case metricdata.Histogram[float64]:
+			counts(found, name, data.DataPoints)
+		default:
+			r.t.Errorf("%s is a %T", name, data)
+		}
+	}
+	return found
+}
+
+// bounds are those of the buckets of a histogram that has one series.
+func (r *rig) bounds(name string) []float64 {
+	r.t.Helper()
+	switch data := r.collect()[name].(type) {
+	case metricdata.Histogram[int64]:
+		return data.DataPoints[0].Bounds
+	case metricdata.Histogram[float64]:
+		return data.DataPoints[0].Bounds
+	default:
+		r.t.Errorf("%s is a %T", name, data)
+		return nil
+	}
 }
 
 func key(name string, attrs attribute.Set) string {
@@ -136,6 +161,7 @@ var outcomes = map[string]func() error{
 	"timeout":   func() error { return context.DeadlineExceeded },
 	"canceled":  func() error { return context.Canceled },
 	"throttled": func() error { return batcher.RetryAfter(errSink, 0) },
+	"dropped":   func() error { return fmt.Errorf("by the next batcher: %w", batcher.ErrDropped) },
 	"other":     func() error { return hostile{} },
 }
 

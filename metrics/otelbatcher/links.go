@@ -40,7 +40,7 @@ func (o Origin) SpanContext() trace.SpanContext {
 const MaxLinks = 128
 
 // Link adds links from the span in ctx to the origins: to each span once, to [MaxLinks] spans at
-// most. The attribute batcher.links.dropped counts the origins, not the spans, that are left out.
+// most. A second call for the same span knows nothing of the first. The attribute batcher.links.dropped counts the origins, not the spans, that are left out.
 // It does nothing if the span is not recorded. Call it in a flush function, with the context that
 // this received.
 func Link(ctx context.Context, origins iter.Seq[Origin]) {

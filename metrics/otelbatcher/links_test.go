@@ -2,6 +2,7 @@ package otelbatcher_test
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -119,6 +120,7 @@ func TestLinksAreDistinctAndBounded(t *testing.T) {
 }
 
 func TestAnOriginIsASampledSpan(t *testing.T) {
+	assert.EqualValues(t, 25, reflect.TypeFor[otelbatcher.Origin]().Size(), "as documented")
 	assert.Zero(t, otelbatcher.OriginOf(context.Background()))
 	config := trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}}
 	assert.Zero(t, otelbatcher.OriginOf(trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(config))))

@@ -196,6 +196,13 @@ func newRecorder(to *instruments, name string) *recorder {
 	return r
 }
 
+// begin makes the series of all classes, so that rate and increase see the first error of each.
+func (r *recorder) begin() {
+	for _, options := range r.classes {
+		r.to.errors.Add(context.Background(), 0, options...)
+	}
+}
+
 func (r *recorder) flushStart(ctx context.Context, info batcher.Info) context.Context {
 	if info.First {
 		r.to.size.Record(ctx, int64(info.Size), r.named...)

@@ -2,12 +2,14 @@ package otelbatcher_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
@@ -15,6 +17,8 @@ import (
 	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
 	"go.opentelemetry.io/otel/metric/noop"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/seed-4c1eaf8a/batcher"
 	"github.com/seed-4c1eaf8a/batcher/metrics/otelbatcher"
@@ -66,8 +70,59 @@ func metricsOfPrombatcher(t *testing.T) (names []string) {
 	return names
 }
 
+func TestTheBucketsAreThoseOfPrombatcher(t *testing.T) {
+	r := newRig(t)
+	b := start(t, good, batcher.WithName("a"))
+	r.watch(b)
+	require.NoError(t, b.AddWait(t.Context(), 1))
+	text, err := os.ReadFile("../prombatcher/options.go")
+	require.NoError(t, err)
+	for name, kind := range map[string]string{
+		"batcher.batch.size.items": "sizes", "batcher.queue.delay": "durations", "batcher.flush.duration": "durations",
+	} {
+		match := regexp.MustCompile(`\t` + kind + `: +\[\]float64\{(.*)\}`).FindSubmatch(text)
+		require.NotNil(t, match, kind)
+		var bounds []string
+		for _, b := range r.bounds(name) {
+			bounds = append(bounds, strings.TrimPrefix(fmt.Sprint(b), "0"))
+		}
+		assert.Equal(t, string(match[1]), strings.Join(bounds, ", "), name)
+	}
+}
+
+func TestDurationsLeadToTheirSpan(t *testing.T) {
+	r := newRig(t)
+	b := start(t, good, batcher.WithName("a"))
+	r.watch(b)
+	require.NoError(t, b.AddWait(t.Context(), 1))
+	data, ok := r.collect()["batcher.flush.duration"].(metricdata.Histogram[float64])
+	require.True(t, ok)
+	require.Len(t, data.DataPoints[0].Exemplars, 1)
+	want := r.spans.Ended()[0].SpanContext().SpanID()
+	assert.Equal(t, want[:], data.DataPoints[0].Exemplars[0].SpanID)
+}
+
+func TestErrorsOfAllClassesAreThereFromTheFirstCollectionOn(t *testing.T) {
+	r := newRig(t)
+	r.watch(start(t, good, batcher.WithName("a")))
+	found := r.figures()
+	for _, class := range batcher.ErrorClasses() {
+		series := "batcher.flush.errors{class=" + class + ",name=a}"
+		assert.Contains(t, found, series)
+		assert.Zero(t, found[series])
+	}
+}
+
+func TestWhatIsRefusedHasNoSeries(t *testing.T) {
+	r := newRig(t)
+	require.NoError(t, r.telemetry.Close())
+	_, err := r.telemetry.Watch(start(t, good, batcher.WithName("a")))
+	require.ErrorIs(t, err, otelbatcher.ErrClosed)
+	assert.Empty(t, r.figures())
+}
+
 func TestEachClassOfErrorsIsCounted(t *testing.T) {
-	assert.Len(t, outcomes, len(batcher.ErrorClasses())-1, "all but dropped")
+	assert.Len(t, outcomes, len(batcher.ErrorClasses()))
 	for class, outcome := range outcomes {
 		t.Run(class, func(t *testing.T) {
 			r := newRig(t)
@@ -107,6 +162,52 @@ func TestEachReasonAndEachFrontEndIsShown(t *testing.T) {
 	for reason := batcher.ReasonSize; reason <= batcher.ReasonBudget; reason++ {
 		assert.Contains(t, found, fmt.Sprintf("batcher.batches{name=sharded,reason=%v}", reason))
 	}
+}
+
+func TestEachReasonIsCountedAndInTheSpan(t *testing.T) {
+	wait := func(b *batcher.Batcher[int]) error { return b.AddWait(t.Context(), 1) }
+	for reason, test := range map[batcher.Reason]struct {
+		add  func(*batcher.Batcher[int]) error
+		opts []batcher.Option
+	}{
+		batcher.ReasonSize:   {wait, []batcher.Option{batcher.WithMaxSize(1)}},
+		batcher.ReasonWeight: {wait, []batcher.Option{batcher.WithMaxWeight(1, func(int) int { return 1 })}},
+		batcher.ReasonDelay:  {wait, nil},
+		batcher.ReasonEager:  {wait, []batcher.Option{batcher.WithEager()}},
+		batcher.ReasonFlush: {func(b *batcher.Batcher[int]) error {
+			return errors.Join(b.Add(t.Context(), 1), b.Flush(t.Context()))
+		}, nil},
+		batcher.ReasonClose: {func(b *batcher.Batcher[int]) error {
+			return errors.Join(b.Add(t.Context(), 1), b.Close(t.Context()))
+		}, nil},
+	} {
+		t.Run(reason.String(), func(t *testing.T) {
+			r := newRig(t)
+			b := start(t, good, append(test.opts, batcher.WithName("a"))...)
+			r.watch(b)
+			require.NoError(t, test.add(b))
+			r.hasOneOf(reason)
+		})
+	}
+	t.Run("budget", func(t *testing.T) {
+		r := newRig(t)
+		s, err := batcher.NewSharded(func(context.Context, int, []int) error { return nil },
+			batcher.WithName("a"), batcher.WithMaxPending(1), batcher.WithMaxDelay(time.Hour))
+		require.NoError(t, err)
+		r.watch(s)
+		require.NoError(t, s.Add(t.Context(), 1, 1))
+		require.NoError(t, s.Add(t.Context(), 2, 1)) // for which the first has to go
+		require.NoError(t, s.Close(t.Context()))
+		r.hasOneOf(batcher.ReasonBudget)
+	})
+}
+
+// hasOneOf checks that the batcher a had one batch sealed for that reason, and that it came first.
+func (r *rig) hasOneOf(reason batcher.Reason) {
+	r.t.Helper()
+	assert.EqualValues(r.t, 1, r.figures()["batcher.batches{name=a,reason="+reason.String()+"}"])
+	require.NotEmpty(r.t, r.spans.Ended())
+	assert.Equal(r.t, reason.String(), attributes(r.spans.Ended()[0])["batcher.reason"])
 }
 
 func TestASplitBatchCountsOnce(t *testing.T) {
@@ -251,6 +352,8 @@ func TestOptionsThatAreRefused(t *testing.T) {
 	for name, o := range map[string]otelbatcher.Option{
 		"nil": nil, "WithMeterProvider": otelbatcher.WithMeterProvider(nil),
 		"WithTracerProvider": otelbatcher.WithTracerProvider(nil), "WithKey": otelbatcher.WithKey(nil),
+		"WithMeterProvider(nil)":  otelbatcher.WithMeterProvider((*sdkmetric.MeterProvider)(nil)),
+		"WithTracerProvider(nil)": otelbatcher.WithTracerProvider((*sdktrace.TracerProvider)(nil)),
 	} {
 		telemetry, err := otelbatcher.New(o)
 		assert.Nil(t, telemetry)

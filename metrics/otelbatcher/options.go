@@ -24,7 +24,7 @@ type config struct {
 // [otel.GetMeterProvider]; with that of go.opentelemetry.io/otel/metric/noop there are none.
 func WithMeterProvider(p metric.MeterProvider) Option {
 	return func(c *config) error {
-		if p == nil {
+		if isNil(p) {
 			return errors.New("WithMeterProvider(nil)")
 		}
 		c.meters = p
@@ -35,7 +35,7 @@ func WithMeterProvider(p metric.MeterProvider) Option {
 // WithTracerProvider makes a span for each attempt to flush. Without it there are none.
 func WithTracerProvider(p trace.TracerProvider) Option {
 	return func(c *config) error {
-		if p == nil {
+		if isNil(p) {
 			return errors.New("WithTracerProvider(nil)")
 		}
 		c.tracers = p
@@ -45,8 +45,8 @@ func WithTracerProvider(p trace.TracerProvider) Option {
 
 // WithKey shows the key of a batch of a [batcher.Sharded] in its spans, as the attribute
 // batcher.key that format makes of it. The default is not to show keys, which may be names of
-// people. format is called on the worker's goroutine, for recorded spans only; if it panics, the
-// attempt has no span.
+// people. format is called on the worker's goroutine, for recorded spans only. If it panics, the
+// attribute says so; the span and the attempt go on. [runtime.Goexit] in it fails the attempt.
 func WithKey(format func(key any) string) Option {
 	return func(c *config) error {
 		if format == nil {

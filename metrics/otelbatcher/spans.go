@@ -41,7 +41,7 @@ func (s *spanner) flushStart(ctx context.Context, info batcher.Info) context.Con
 	}
 	ended := false
 	defer func() {
-		if !ended { // the user's function has panicked
+		if !ended { // the user's function has ended the goroutine
 			span.End()
 		}
 	}()
@@ -52,7 +52,7 @@ func (s *spanner) flushStart(ctx context.Context, info batcher.Info) context.Con
 		attribute.Int("batcher.batch.offset", info.Offset),
 		attribute.Int("batcher.attempt", info.Attempt))
 	if info.Key != nil && s.key != nil {
-		span.SetAttributes(attribute.String("batcher.key", text(s.key(info.Key))))
+		span.SetAttributes(attribute.String("batcher.key", s.shown(info.Key)))
 	}
 	ended = true
 	return context.WithValue(ctx, s, span)
@@ -80,6 +80,17 @@ func (s *spanner) flushEnd(ctx context.Context, result batcher.FlushResult) {
 		exception = append(exception, attribute.String("exception.stacktrace", text(string(panicked.Stack))))
 	}
 	span.AddEvent("exception", trace.WithAttributes(exception...))
+}
+
+// shown is key as the user's function writes it. Its panic must not cost the span, or an attempt
+// that fails would look like one that did not.
+func (s *spanner) shown(key any) (shown string) {
+	defer func() {
+		if recover() != nil {
+			shown = "(panic in WithKey)"
+		}
+	}()
+	return text(s.key(key))
 }
 
 // maxText is how many bytes of a text are shown.

@@ -3,6 +3,7 @@ package otelbatcher_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -112,16 +113,69 @@ func TestHostileTextsAreMadeFitForExporters(t *testing.T) {
 }
 
 func TestAKeyIsShownOnlyIfAsked(t *testing.T) {
-	for _, opts := range [][]otelbatcher.Option{nil, {otelbatcher.WithKey(func(any) string { panic("no") })}} {
-		r := newRig(t, opts...)
-		s, err := batcher.NewSharded(func(context.Context, string, []int) error { return nil }, batcher.WithName("a"))
-		require.NoError(t, err)
-		r.watch(s)
-		require.NoError(t, s.AddWait(t.Context(), "secret", 1))
-		require.NoError(t, s.Close(t.Context()))
-		require.Len(t, r.spans.Ended(), 1, "it ends, whatever the user's function does")
-		assert.NotContains(t, attributes(r.spans.Ended()[0]), "batcher.key")
+	for name, test := range map[string]struct {
+		opts []otelbatcher.Option
+		key  string
+	}{
+		"not asked": {nil, ""},
+		"asked":     {[]otelbatcher.Option{otelbatcher.WithKey(func(k any) string { return k.(string) })}, "secret"},
+		"panic":     {[]otelbatcher.Option{otelbatcher.WithKey(func(any) string { panic("no") })}, "(panic in WithKey)"},
+		"goexit":    {[]otelbatcher.Option{otelbatcher.WithKey(func(any) string { runtime.Goexit(); return "" })}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, test.opts...)
+			s, err := batcher.NewSharded(func(context.Context, string, []int) error { return nil }, batcher.WithName("a"))
+			require.NoError(t, err)
+			r.watch(s)
+			assert.Equal(t, name == "goexit", s.AddWait(t.Context(), "secret", 1) != nil, "as in any hook")
+			require.NoError(t, s.Close(t.Context()))
+			require.Len(t, r.spans.Ended(), 1, "it ends, whatever the user's function does")
+			assert.Equal(t, test.key, attributes(r.spans.Ended()[0])["batcher.key"])
+		})
 	}
+}
+
+func TestAPanicInWithKeyDoesNotHideAFailure(t *testing.T) {
+	r := newRig(t, otelbatcher.WithKey(func(any) string { panic("no") }))
+	s, err := batcher.NewSharded(func(context.Context, string, []int) error { return errSink }, batcher.WithName("a"))
+	require.NoError(t, err)
+	r.watch(s)
+	require.Error(t, s.AddWait(t.Context(), "k", 1))
+	require.NoError(t, s.Close(t.Context()))
+	require.Len(t, r.spans.Ended(), 1)
+	assert.Equal(t, codes.Error, r.spans.Ended()[0].Status().Code)
+}
+
+func TestASpanEndsAlthoughCloseHasGivenUp(t *testing.T) {
+	r := newRig(t)
+	begun := make(chan struct{})
+	b, err := batcher.New(func(ctx context.Context, _ []int) error {
+		close(begun)
+		<-ctx.Done()
+		return ctx.Err()
+	}, batcher.WithName("a"), batcher.WithMaxSize(1))
+	require.NoError(t, err)
+	r.watch(b)
+	require.NoError(t, b.Add(t.Context(), 1))
+	<-begun
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.Error(t, b.Close(over))
+	require.Eventually(t, func() bool { return len(r.spans.Ended()) == 1 }, time.Minute, time.Millisecond)
+	assert.Equal(t, "canceled", attributes(r.spans.Ended()[0])["error.type"])
+}
+
+func TestASpanEndsAlthoughAnotherHookHasEndedTheGoroutine(t *testing.T) {
+	r := newRig(t)
+	b := start(t, good, batcher.WithName("a"))
+	r.watch(b)
+	defer b.Observe(batcher.Hooks{FlushStart: func(context.Context, batcher.Info) context.Context {
+		runtime.Goexit()
+		return nil
+	}})()
+	assert.ErrorIs(t, b.AddWait(t.Context(), 1), batcher.ErrGoexit)
+	require.Len(t, r.spans.Ended(), 1)
+	assert.Equal(t, "goexit", attributes(r.spans.Ended()[0])["error.type"])
 }
 
 func TestASpanEndsAlthoughItsBatcherIsNotWatchedAnyMore(t *testing.T) {

@@ -102,6 +102,10 @@ func (t *Telemetry) Close() error {
 // stop ends that and frees the name. It may be called any number of times, from any goroutine. What
 // the SDK has aggregated so far it may go on to report. An attempt that is under way when stop is
 // called still ends its span.
+//
+// The counters of the next one with that name begin at 0. Prometheus takes this for a restart; a
+// reader with delta temporality gets one wrong difference, which may be negative, unless it has
+// collected in between: the SDK knows series by their attributes only.
 func (t *Telemetry) Watch(b batcher.Observed) (stop func(), err error) {
 	if isNil(b) {
 		return nil, ErrNoBatcher
@@ -129,13 +133,14 @@ func (t *Telemetry) WatchAs(name string, b batcher.Observed) (stop func(), err e
 	return func() { t.leave(w) }, nil
 }
 
-// isNil reports whether b is nil, or a nil pointer: a batcher that New has refused to make.
-func isNil(b batcher.Observed) bool {
-	if b == nil {
+// isNil reports whether v is nil, or a nil pointer: a batcher that New has refused to make, or a
+// provider that has not been set up.
+func isNil(v any) bool {
+	if v == nil {
 		return true
 	}
-	v := reflect.ValueOf(b)
-	return v.Kind() == reflect.Pointer && v.IsNil()
+	p := reflect.ValueOf(v)
+	return p.Kind() == reflect.Pointer && p.IsNil()
 }
 
 // enter adds w, and its hooks. The lock is held for both, so that neither stays without the other.
@@ -168,6 +173,7 @@ func (t *Telemetry) leave(w *watched) {
 // span is there.
 func (t *Telemetry) hooks(w *watched) batcher.Hooks {
 	metrics := newRecorder(&t.instruments, w.name)
+	metrics.begin()
 	if t.tracer == nil {
 		return batcher.Hooks{FlushStart: metrics.flushStart, FlushEnd: metrics.flushEnd}
 	}
