@@ -40,9 +40,9 @@ func (o Origin) SpanContext() trace.SpanContext {
 const MaxLinks = 128
 
 // Link adds links from the span in ctx to the origins: to each span once, to [MaxLinks] spans at
-// most. A second call for the same span knows nothing of the first. The attribute batcher.links.dropped counts the origins, not the spans, that are left out.
-// It does nothing if the span is not recorded. Call it in a flush function, with the context that
-// this received.
+// most. The attribute batcher.links.dropped counts the origins, not the spans, that are left out.
+// A second call for the same span knows nothing of the first. It does nothing if the span is not
+// recorded. Call it in a flush function, with the context that this received.
 func Link(ctx context.Context, origins iter.Seq[Origin]) {
 	if l, ok := newLinker(ctx); ok {
 		for o := range origins {
