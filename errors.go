@@ -83,6 +83,10 @@ func (e *FlushError) Error() string {
 // Unwrap returns the cause.
 func (e *FlushError) Unwrap() error { return e.Err }
 
+// dropped reports whether the items were dropped for lack of room. A flush function may return the
+// ErrDropped of another batcher; that is a failure.
+func (e *FlushError) dropped() bool { return e.Attempts == 0 }
+
 // PanicError is the failure of a flush function that panicked. It counts as
 // permanent.
 type PanicError struct {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -532,4 +533,17 @@ func TestInfoNamesThePiece(t *testing.T) {
 		assert.NotZero(t, number)
 		assert.NotContains(t, numbers[:i], number)
 	}
+}
+
+func TestTheErrDroppedOfAnotherBatcherIsAFailure(t *testing.T) {
+	var lines strings.Builder
+	b := start(t, func(context.Context, []int) error { return batcher.ErrDropped }, batcher.WithMaxSize(1),
+		batcher.WithLogger(slog.New(slog.NewTextHandler(&lines, nil))))
+	addInts(t, b, 1)
+	require.Error(t, b.Flush(context.Background()))
+	finish(t, b)
+	s := b.Stats()
+	assert.EqualValues(t, 1, s.Failed)
+	assert.Zero(t, s.Dropped)
+	assert.Contains(t, lines.String(), "batcher: batch failed")
 }

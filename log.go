@@ -20,7 +20,7 @@ type logs struct {
 // logLoss reports items that were given up. Drops are what the user has asked for: they are
 // nobody else's business if there is a dead letter handler.
 func (e *engine[T]) logLoss(ctx context.Context, info Info, failure *FlushError) {
-	drop := failure.Err == ErrDropped
+	drop := failure.dropped()
 	if drop && e.letters != nil {
 		return
 	}

@@ -50,7 +50,7 @@ type books struct {
 
 // giveUp counts n items that will not be flushed.
 func (k *books) giveUp(n int, failure *FlushError) {
-	if failure.Err == ErrDropped {
+	if failure.dropped() {
 		k.dropped += int64(n)
 	} else {
 		k.failed += int64(n)
