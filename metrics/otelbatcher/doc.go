@@ -32,9 +32,14 @@
 //	batcher.oldest.age, batcher.max.delay                                   s           name
 //	batcher.workers                                                         {worker}    name
 //
-// As there, the counters and gauges of a batcher are there from the first collection on; but a
-// histogram appears with its first value, and what hooks have fed stays after stop, as the SDK
-// forgets nothing.
+// As there, the counters and gauges of a batcher are there from the first collection on, and until it
+// is stopped; but a histogram appears with its first value, and stays, as the SDK forgets nothing.
+//
+// The SDK keeps at most 2000 sets of attributes for an instrument, unless its provider was made with
+// WithCardinalityLimit, and puts what comes after these together, under the attribute
+// otel.metric.overflow. batcher.flush.errors has ten sets for each batcher, so 199 can be watched at
+// once; batcher.flush.duration has two for each name that there ever was, so a process has 999 names
+// to give. Let batchers that come and go take the names of those before them, or raise the limit.
 //
 // Durations are recorded with the context of the attempt, so that exemplars lead to its span.
 //
@@ -47,6 +52,8 @@
 //
 //	batcher.name, batcher.reason, batcher.batch.size, batcher.batch.number, batcher.batch.offset,
 //	batcher.attempt, and batcher.key if WithKey says how a key is to be written
+//
+// Samplers see the first two and the name of the span; the others are set when it is recorded.
 //
 // None of them is of the semantic conventions for messaging, whose messaging.batch.message_count
 // would fit: these ask for a messaging.system and an operation, and a batcher is no broker.

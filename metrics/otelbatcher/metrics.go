@@ -5,6 +5,7 @@ package otelbatcher
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -17,11 +18,11 @@ import (
 type instruments struct {
 	figures  []figure
 	batches  metric.Int64ObservableCounter
+	errors   metric.Int64ObservableCounter
 	observed []metric.Observable // all of the above
 
 	size            metric.Int64Histogram
 	delay, duration metric.Float64Histogram
-	errors          metric.Int64Counter
 }
 
 // figure is a number that is read from Stats or Config: a count, or seconds.
@@ -95,7 +96,7 @@ func (i *instruments) register(meter metric.Meter) error {
 }
 
 func (i *instruments) registerFigures(meter metric.Meter) (err error) {
-	var errs []error
+	errs := make([]error, 2)
 	for _, c := range counters {
 		f := figure{countValue: c.value}
 		f.count, err = meter.Int64ObservableCounter(c.name, metric.WithUnit(c.unit), metric.WithDescription(c.help))
@@ -111,9 +112,11 @@ func (i *instruments) registerFigures(meter metric.Meter) (err error) {
 		f.seconds, err = meter.Float64ObservableGauge(d.name, metric.WithUnit("s"), metric.WithDescription(d.help))
 		i.figures, errs = append(i.figures, f), append(errs, err)
 	}
-	i.batches, err = meter.Int64ObservableCounter("batcher.batches",
+	i.batches, errs[0] = meter.Int64ObservableCounter("batcher.batches",
 		metric.WithUnit("{batch}"), metric.WithDescription("Batches sealed, by reason."))
-	i.observed = append(i.observed, i.batches)
+	i.errors, errs[1] = meter.Int64ObservableCounter("batcher.flush.errors",
+		metric.WithUnit("{attempt}"), metric.WithDescription("Attempts that failed, by class of the error."))
+	i.observed = append(i.observed, i.batches, i.errors)
 	for _, f := range i.figures {
 		if f.seconds != nil {
 			i.observed = append(i.observed, f.seconds)
@@ -121,11 +124,11 @@ func (i *instruments) registerFigures(meter metric.Meter) (err error) {
 			i.observed = append(i.observed, f.count)
 		}
 	}
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errs...)
 }
 
 func (i *instruments) registerRecorded(meter metric.Meter) error {
-	errs := make([]error, 4)
+	errs := make([]error, 3)
 	i.size, errs[0] = meter.Int64Histogram("batcher.batch.size.items", metric.WithUnit("{item}"),
 		metric.WithDescription("Items in a batch at its first attempt."),
 		metric.WithExplicitBucketBoundaries(sizeBounds...))
@@ -135,8 +138,6 @@ func (i *instruments) registerRecorded(meter metric.Meter) error {
 	i.duration, errs[2] = meter.Float64Histogram("batcher.flush.duration", metric.WithUnit("s"),
 		metric.WithDescription("How long the flush function ran, by result of the attempt."),
 		metric.WithExplicitBucketBoundaries(durationBounds...))
-	i.errors, errs[3] = meter.Int64Counter("batcher.flush.errors", metric.WithUnit("{attempt}"),
-		metric.WithDescription("Attempts that failed, by class of the error."))
 	return errors.Join(errs...)
 }
 
@@ -155,6 +156,9 @@ func (t *Telemetry) observe(_ context.Context, o metric.Observer) error {
 		for reason := batcher.ReasonSize; int(reason) < len(now.Batches); reason++ {
 			o.ObserveInt64(t.instruments.batches, now.Batches[reason], metric.WithAttributeSet(w.reasons[reason]))
 		}
+		for _, c := range w.classes {
+			o.ObserveInt64(t.instruments.errors, c.count.Load(), metric.WithAttributeSet(c.attrs))
+		}
 	}
 	return nil
 }
@@ -170,36 +174,43 @@ func (t *Telemetry) all() []*watched {
 	return list
 }
 
-// recorder feeds the distributions of one batcher. The options are made once: so recording allocates
-// nothing of ours.
+// class counts the errors of one class of one batcher: nobody else does. They are read like Stats, and
+// not added to an instrument that the SDK keeps, so that the series are there from the beginning, go
+// with the batcher, and lose nothing if the global provider is set late.
+type class struct {
+	attrs attribute.Set
+	count atomic.Int64
+}
+
+// newClasses returns a map that is not to be changed any more.
+func newClasses(name string) map[string]*class {
+	all := make(map[string]*class)
+	for _, c := range batcher.ErrorClasses() {
+		all[c] = &class{attrs: attribute.NewSet(attribute.String("name", name), attribute.String("class", c))}
+	}
+	return all
+}
+
+// recorder feeds the distributions and classes of one batcher. The options are made once: so recording
+// allocates nothing of ours.
 type recorder struct {
 	to         *instruments
 	named      []metric.RecordOption
 	ok, failed []metric.RecordOption
-	classes    map[string][]metric.AddOption // not changed any more
+	classes    map[string]*class
 }
 
-func newRecorder(to *instruments, name string) *recorder {
-	set := func(more ...attribute.KeyValue) metric.MeasurementOption {
-		return metric.WithAttributeSet(attribute.NewSet(append(more, attribute.String("name", name))...))
+func newRecorder(to *instruments, w *watched) *recorder {
+	set := func(more ...attribute.KeyValue) []metric.RecordOption {
+		more = append(more, attribute.String("name", w.name))
+		return []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(more...))}
 	}
-	r := &recorder{
+	return &recorder{
 		to:      to,
-		named:   []metric.RecordOption{set()},
-		ok:      []metric.RecordOption{set(attribute.String("result", "ok"))},
-		failed:  []metric.RecordOption{set(attribute.String("result", "error"))},
-		classes: make(map[string][]metric.AddOption),
-	}
-	for _, class := range batcher.ErrorClasses() {
-		r.classes[class] = []metric.AddOption{set(attribute.String("class", class))}
-	}
-	return r
-}
-
-// begin makes the series of all classes, so that rate and increase see the first error of each.
-func (r *recorder) begin() {
-	for _, options := range r.classes {
-		r.to.errors.Add(context.Background(), 0, options...)
+		named:   set(),
+		ok:      set(attribute.String("result", "ok")),
+		failed:  set(attribute.String("result", "error")),
+		classes: w.classes,
 	}
 }
 
@@ -217,7 +228,7 @@ func (r *recorder) flushEnd(ctx context.Context, _ batcher.Info, result batcher.
 		return
 	}
 	r.to.duration.Record(ctx, result.Duration.Seconds(), r.failed...)
-	r.to.errors.Add(ctx, 1, r.classes[classOf(result.Err)]...)
+	r.classes[classOf(result.Err)].count.Add(1)
 }
 
 // classOf survives an error whose methods panic.

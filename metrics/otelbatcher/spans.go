@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -17,25 +18,28 @@ import (
 // spanner makes the spans of one batcher. Its address is the key under which a context carries its
 // span: others may have put theirs into the same context.
 type spanner struct {
-	tracer  trace.Tracer
-	title   string
-	name    attribute.KeyValue
-	options []trace.SpanStartOption
-	key     func(any) string
+	tracer trace.Tracer
+	title  string
+	starts [len(batcher.BatchCounts{})][]trace.SpanStartOption // by reason
+	key    func(any) string
 }
 
+// newSpanner makes the options of all spans once: with those that are the same for many batches among
+// them, a sampler can go by name and reason, and yet nothing is gathered for what it does not take.
 func newSpanner(tracer trace.Tracer, name string, key func(any) string) *spanner {
-	return &spanner{
-		tracer:  tracer,
-		title:   "flush " + name,
-		name:    attribute.String("batcher.name", name),
-		options: []trace.SpanStartOption{trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindInternal)},
-		key:     key,
+	s := &spanner{tracer: tracer, title: "flush " + name, key: key}
+	for reason := range s.starts {
+		s.starts[reason] = []trace.SpanStartOption{
+			trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindInternal),
+			trace.WithAttributes(attribute.String("batcher.name", name),
+				attribute.String("batcher.reason", batcher.Reason(reason).String())),
+		}
 	}
+	return s
 }
 
 func (s *spanner) flushStart(ctx context.Context, info batcher.Info) context.Context {
-	ctx, span := s.tracer.Start(ctx, s.title, s.options...)
+	ctx, span := s.tracer.Start(ctx, s.title, s.starts[info.Reason]...)
 	if !span.IsRecording() {
 		return ctx // with its context: what is below it is not recorded either
 	}
@@ -45,8 +49,7 @@ func (s *spanner) flushStart(ctx context.Context, info batcher.Info) context.Con
 			span.End()
 		}
 	}()
-	span.SetAttributes(s.name,
-		attribute.String("batcher.reason", info.Reason.String()),
+	span.SetAttributes(
 		attribute.Int("batcher.batch.size", info.Size),
 		attribute.Int64("batcher.batch.number", int64(info.Batch)),
 		attribute.Int("batcher.batch.offset", info.Offset),
@@ -96,10 +99,10 @@ func (s *spanner) shown(key any) (shown string) {
 // maxText is how many bytes of a text are shown.
 const maxText = 4096
 
-// text makes s fit for an exporter.
+// text makes s fit for an exporter: short, and valid UTF-8.
 func text(s string) string {
 	if len(s) > maxText {
 		s = s[:maxText]
 	}
-	return clean(s)
+	return strings.ToValidUTF8(s, "?")
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -55,7 +54,8 @@ type watched struct {
 	batcher batcher.Observed
 	attrs   attribute.Set
 	reasons [len(batcher.BatchCounts{})]attribute.Set // by reason
-	remove  func()                                    // the hooks
+	classes map[string]*class
+	remove  func() // the hooks
 }
 
 // New registers the instruments. The error names every option that is wrong, or is the provider's.
@@ -97,7 +97,7 @@ func (t *Telemetry) Close() error {
 
 // Watch shows b under its name, see [batcher.WithName]. It returns [ErrNoName] or [ErrNameTaken]
 // for a name that is none, or not its own. Bytes of the name that are not UTF-8 are shown as a
-// question mark.
+// question mark, those after the 4096th not at all.
 //
 // stop ends that and frees the name. It may be called any number of times, from any goroutine. What
 // the SDK has aggregated so far it may go on to report. An attempt that is under way when stop is
@@ -105,7 +105,8 @@ func (t *Telemetry) Close() error {
 //
 // The counters of the next one with that name begin at 0. Prometheus takes this for a restart; a
 // reader with delta temporality gets one wrong difference, which may be negative, unless it has
-// collected in between: the SDK knows series by their attributes only.
+// collected in between: the SDK knows series by their attributes only. How many names a process
+// may go through is said under Metrics in the package documentation.
 func (t *Telemetry) Watch(b batcher.Observed) (stop func(), err error) {
 	if isNil(b) {
 		return nil, ErrNoBatcher
@@ -121,8 +122,9 @@ func (t *Telemetry) WatchAs(name string, b batcher.Observed) (stop func(), err e
 	if name == "" {
 		return nil, fmt.Errorf("%w: give it one by batcher.WithName or WatchAs", ErrNoName)
 	}
-	name = clean(name)
-	w := &watched{name: name, batcher: b, attrs: attribute.NewSet(attribute.String("name", name))}
+	name = text(name)
+	w := &watched{name: name, batcher: b, attrs: attribute.NewSet(attribute.String("name", name)),
+		classes: newClasses(name)}
 	for reason := range w.reasons {
 		w.reasons[reason] = attribute.NewSet(attribute.String("name", name),
 			attribute.String("reason", batcher.Reason(reason).String()))
@@ -172,8 +174,7 @@ func (t *Telemetry) leave(w *watched) {
 // hooks are those for metrics and, inside them, those for spans: so a duration is recorded while the
 // span is there.
 func (t *Telemetry) hooks(w *watched) batcher.Hooks {
-	metrics := newRecorder(&t.instruments, w.name)
-	metrics.begin()
+	metrics := newRecorder(&t.instruments, w)
 	if t.tracer == nil {
 		return batcher.Hooks{FlushStart: metrics.flushStart, FlushEnd: metrics.flushEnd}
 	}
@@ -188,6 +189,3 @@ func (t *Telemetry) hooks(w *watched) batcher.Hooks {
 		},
 	}
 }
-
-// clean makes s valid UTF-8.
-func clean(s string) string { return strings.ToValidUTF8(s, "?") }
