@@ -32,8 +32,8 @@
 //	batcher.oldest.age, batcher.max.delay                                   s           name
 //	batcher.workers                                                         {worker}    name
 //
-// As there, the counters and gauges of a batcher are there from the first collection on, and until it
-// is stopped; but a histogram appears with its first value, and stays, as the SDK forgets nothing.
+// As there, the counters and gauges of a batcher are there from the first collection on, and until
+// it is stopped; but a histogram appears with its first value, and stays, as the SDK forgets nothing.
 //
 // The SDK keeps at most 2000 sets of attributes for an instrument, unless its provider was made with
 // WithCardinalityLimit, and puts what comes after these together, under the attribute

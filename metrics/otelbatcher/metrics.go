@@ -174,9 +174,9 @@ func (t *Telemetry) all() []*watched {
 	return list
 }
 
-// class counts the errors of one class of one batcher: nobody else does. They are read like Stats, and
-// not added to an instrument that the SDK keeps, so that the series are there from the beginning, go
-// with the batcher, and lose nothing if the global provider is set late.
+// class counts the errors of one class of one batcher: nobody else does. They are read like Stats,
+// and not added to an instrument that the SDK keeps, so that the series are there from the
+// beginning, go with the batcher, and lose nothing if the global provider is set late.
 type class struct {
 	attrs attribute.Set
 	count atomic.Int64
@@ -191,8 +191,8 @@ func newClasses(name string) map[string]*class {
 	return all
 }
 
-// recorder feeds the distributions and classes of one batcher. The options are made once: so recording
-// allocates nothing of ours.
+// recorder feeds the distributions and classes of one batcher. The options are made once: so
+// recording allocates nothing of ours.
 type recorder struct {
 	to         *instruments
 	named      []metric.RecordOption

@@ -24,8 +24,8 @@ type spanner struct {
 	key    func(any) string
 }
 
-// newSpanner makes the options of all spans once: with those that are the same for many batches among
-// them, a sampler can go by name and reason, and yet nothing is gathered for what it does not take.
+// newSpanner makes the options of all spans once. With name and reason among them, a sampler can go
+// by these, and yet nothing is gathered for what it does not take.
 func newSpanner(tracer trace.Tracer, name string, key func(any) string) *spanner {
 	s := &spanner{tracer: tracer, title: "flush " + name, key: key}
 	for reason := range s.starts {
