@@ -56,8 +56,8 @@ func New(opts ...Option) (*Collector, error) {
 }
 
 // Watch shows b under its name, see [batcher.WithName]. It returns [ErrNoName] or [ErrNameTaken]
-// for a name that is none, or not its own. Bytes of the name that are not UTF-8 are shown as a
-// question mark.
+// for a name that is none, or not its own. What is not UTF-8 in the name, and the sign that stands for
+// such, U+FFFD, are shown as a question mark.
 //
 // The series are there until stop is called, which frees the name and may be called any number of
 // times, from any goroutine. Call it when the batcher is closed for good and others will follow, so
@@ -69,7 +69,8 @@ func (c *Collector) Watch(b batcher.Observed) (stop func(), err error) {
 	return c.WatchAs(b.Config().Name, b)
 }
 
-// WatchAs shows b under a name of your choice. See [Collector.Watch].
+// WatchAs shows b under a name of your choice. See [Collector.Watch]. The same batcher may be watched
+// under several names; sums over all names then count it several times.
 func (c *Collector) WatchAs(name string, b batcher.Observed) (stop func(), err error) {
 	if isNil(b) {
 		return nil, ErrNoBatcher
@@ -77,7 +78,7 @@ func (c *Collector) WatchAs(name string, b batcher.Observed) (stop func(), err e
 	if name == "" {
 		return nil, fmt.Errorf("%w: give it one by batcher.WithName or WatchAs", ErrNoName)
 	}
-	name = strings.ToValidUTF8(name, "?") // PromQL does not take U+FFFD
+	name = shown(name)
 	w := &watched{name, b, newMeters(c.config)}
 	w.meters.begin(name)
 	if !c.enter(w) {
@@ -89,6 +90,12 @@ func (c *Collector) WatchAs(name string, b batcher.Observed) (stop func(), err e
 		remove()
 		c.leave(w)
 	}, nil
+}
+
+// shown returns the name as a label that can be asked for: PromQL refuses a query with U+FFFD in it, as
+// Grafana would send it for a batcher that was chosen.
+func shown(name string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(name, "?"), "\uFFFD", "?")
 }
 
 // isNil reports whether b is nil, or a nil pointer: a batcher that New has refused to make.

@@ -49,6 +49,17 @@ func watch(t testing.TB, c *prombatcher.Collector, b batcher.Observed) (stop fun
 	return stop
 }
 
+// witness keeps the hooks that a batcher is given, and hands them on.
+type witness struct {
+	batcher.Observed
+	hooks []batcher.Hooks
+}
+
+func (w *witness) Observe(hooks batcher.Hooks) (remove func()) {
+	w.hooks = append(w.hooks, hooks)
+	return w.Observed.Observe(hooks)
+}
+
 // series are the values of a scrape, by metric and labels: of histograms, count and sum.
 type series map[string]float64
 

@@ -55,7 +55,7 @@ func (m *meters) begin(name string) {
 	m.ok = m.durations.WithLabelValues(name, resultOK)
 	m.failed = m.durations.WithLabelValues(name, resultError)
 	m.classes = make(map[string]prometheus.Counter)
-	for _, class := range batcher.ErrorClasses() {
+	for _, class := range batcher.ErrorClasses() { // "dropped" as well: by the batcher that a flush feeds
 		m.classes[class] = m.errors.WithLabelValues(name, class)
 	}
 }

@@ -47,7 +47,7 @@ type server struct {
 }
 
 // startPrometheus starts a server in a folder of its own, which ends with the test.
-func startPrometheus(t *testing.T, target string) *server {
+func startPrometheus(t *testing.T, target string, flags ...string) *server {
 	t.Helper()
 	path := program(t, "prometheus")
 	dir := t.TempDir()
@@ -61,8 +61,8 @@ func startPrometheus(t *testing.T, target string) *server {
 	log, err := os.Create(filepath.Join(dir, "log"))
 	require.NoError(t, err)
 	defer log.Close()
-	cmd := exec.Command(path, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
-		"--web.listen-address="+addr, "--log.level=warn")
+	cmd := exec.Command(path, append(flags, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
+		"--web.listen-address="+addr, "--log.level=warn")...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	require.NoError(t, cmd.Start())
 	s := &server{t, "http://" + addr}

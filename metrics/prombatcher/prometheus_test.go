@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-4c1eaf8a/batcher"
+	"github.com/seed-4c1eaf8a/batcher/metrics/prombatcher"
 )
 
 func TestTheAlertsAreWellFormedAndFireWhenTheyShould(t *testing.T) {
@@ -62,9 +64,9 @@ func TestTheDashboardShowsAllMetricsAndNoOthers(t *testing.T) {
 }
 
 // target is a service with batchers of all front ends, one of which fails at times.
-func target(t *testing.T) (url string) {
+func target(t *testing.T, opts ...prombatcher.Option) (url string) {
 	t.Helper()
-	c, registry := registered(t)
+	c, registry := registered(t, opts...)
 	calls := 0
 	plain := start(t, func(context.Context, []int) error {
 		if calls++; calls%3 == 0 {
@@ -117,10 +119,8 @@ func TestARealPrometheusScrapesAndAnswersTheDashboard(t *testing.T) {
 		s.eventually(expr, func() bool { return len(s.query(expr).Data.Result) > 0 })
 	}
 	for _, name := range hostileNames {
-		name = strings.ToValidUTF8(name, "?")
-		quoted, err := json.Marshal(name) // close enough to PromQL for these
-		require.NoError(t, err)
-		result := s.query(`batcher_added_total{name=` + strings.NewReplacer(`\u003c`, "<", `\u003e`, ">").Replace(string(quoted)) + `}`).Data.Result
+		name = label(name)
+		result := s.query("batcher_added_total{name=" + strconv.Quote(name) + "}").Data.Result // PromQL quotes as Go does
 		if assert.Len(t, result, 1, "%.50q", name) {
 			assert.Equal(t, name, result[0].Metric["name"])
 		}
@@ -132,6 +132,14 @@ func TestARealPrometheusScrapesAndAnswersTheDashboard(t *testing.T) {
 	for _, rule := range s.ask("/api/v1/rules", nil).Data.Groups[0].Rules {
 		assert.Equal(t, "ok", rule.Health, "%s: %s", rule.Name, rule.LastError)
 	}
+}
+
+func TestARealPrometheusTakesNativeHistograms(t *testing.T) {
+	url := target(t, prombatcher.WithNativeHistograms(1.1))
+	s := startPrometheus(t, strings.TrimPrefix(url, "http://"), "--enable-feature=native-histograms")
+	s.eventually("a quantile without buckets", func() bool {
+		return len(s.query(`histogram_quantile(0.5, rate(batcher_batch_size_items{name="plain"}[15s])) > 0`).Data.Result) == 1
+	})
 }
 
 func TestPromtoolFindsNoFaultInAScrape(t *testing.T) {
