@@ -2,12 +2,16 @@ package prombatcher_test
 
 import (
 	"context"
+	"strconv"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-4c1eaf8a/batcher"
+	"github.com/seed-4c1eaf8a/batcher/metrics/prombatcher"
 )
 
 // modes are a batcher as it is, and one that is watched.
@@ -50,6 +54,72 @@ func BenchmarkBatch(b *testing.B) {
 	})
 }
 
+// hooksOf returns what a collector adds to a batcher.
+func hooksOf(t testing.TB, opts ...prombatcher.Option) batcher.Hooks {
+	c, _ := registered(t, opts...)
+	w := &witness{Observed: start(t, good, batcher.WithName("a"))}
+	watch(t, c, w)
+	return w.hooks[0]
+}
+
+// attempt is what the hooks see of the only attempt at a batch.
+func attempt(hooks batcher.Hooks, err error) {
+	info := batcher.Info{First: true, Size: 500, Sealed: time.Now(), Attempt: 1}
+	ctx := hooks.FlushStart(context.Background(), info)
+	hooks.FlushEnd(ctx, info, batcher.FlushResult{Duration: time.Millisecond, Err: err})
+}
+
+// The kinds of attempts and histograms that cost differently.
+var (
+	outcomes = map[string]error{"ok": nil, "permanent": batcher.Permanent(errSink), "other": errSink}
+	kinds    = map[string][]prombatcher.Option{"classic": nil, "native": {prombatcher.WithNativeHistograms(1.1)}}
+)
+
+// BenchmarkHooks is what the hooks alone cost a batch.
+func BenchmarkHooks(b *testing.B) {
+	for kind, opts := range kinds {
+		for result, err := range outcomes {
+			b.Run("histograms="+kind+"/result="+result, func(b *testing.B) {
+				hooks := hooksOf(b, opts...)
+				b.ReportAllocs()
+				for b.Loop() {
+					attempt(hooks, err)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkScrape is Gather, for one batcher of a hundred.
+func BenchmarkScrape(b *testing.B) {
+	const batchers = 100
+	c, err := prombatcher.New()
+	require.NoError(b, err)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(c)
+	for i := range batchers {
+		stop, err := c.WatchAs(strconv.Itoa(i), start(b, good))
+		require.NoError(b, err)
+		b.Cleanup(stop)
+	}
+	for b.Loop() {
+		_, _ = registry.Gather()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batchers), "ns/batcher")
+}
+
+// BenchmarkWatch is Watch and stop; its bytes are what is held in between.
+func BenchmarkWatch(b *testing.B) {
+	c, err := prombatcher.New()
+	require.NoError(b, err)
+	q := start(b, good, batcher.WithName("a"))
+	b.ReportAllocs()
+	for b.Loop() {
+		stop, _ := c.Watch(q)
+		stop()
+	}
+}
+
 func TestP13_ABatchCostsNoAllocationMore(t *testing.T) {
 	measure := func(watched bool) float64 {
 		q := start(t, good, batcher.WithName("a"))
@@ -63,4 +133,11 @@ func TestP13_ABatchCostsNoAllocationMore(t *testing.T) {
 		})
 	}
 	assert.Equal(t, measure(false), measure(true))
+}
+
+func TestP13_TheHooksOfABatchThatIsFlushedDoNotAllocate(t *testing.T) {
+	for kind, opts := range kinds {
+		hooks := hooksOf(t, opts...)
+		assert.Zero(t, testing.AllocsPerRun(1000, func() { attempt(hooks, nil) }), kind)
+	}
 }

@@ -56,8 +56,8 @@ func New(opts ...Option) (*Collector, error) {
 }
 
 // Watch shows b under its name, see [batcher.WithName]. It returns [ErrNoName] or [ErrNameTaken]
-// for a name that is none, or not its own. What is not UTF-8 in the name, and the sign that stands for
-// such, U+FFFD, are shown as a question mark.
+// for a name that is none, or not its own. What is not UTF-8 in the name, and the sign that stands
+// for such, U+FFFD, are shown as a question mark.
 //
 // The series are there until stop is called, which frees the name and may be called any number of
 // times, from any goroutine. Call it when the batcher is closed for good and others will follow, so
@@ -92,8 +92,8 @@ func (c *Collector) WatchAs(name string, b batcher.Observed) (stop func(), err e
 	}, nil
 }
 
-// shown returns the name as a label that can be asked for: PromQL refuses a query with U+FFFD in it, as
-// Grafana would send it for a batcher that was chosen.
+// shown returns the name as a label that can be asked for: PromQL refuses a query with U+FFFD in
+// it, as Grafana would send it for a batcher that was chosen.
 func shown(name string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(name, "?"), "\uFFFD", "?")
 }

@@ -70,8 +70,8 @@ var figures = []figure{
 		func(s *snapshot) float64 { return float64(s.config.QueueDepth) }),
 	gauge("batcher_max_batch_size_items", "How many items a batch has at most.",
 		func(s *snapshot) float64 { return float64(s.config.MaxSize) }),
-	gauge("batcher_max_delay_seconds", "How long the first item of a batch waits at most; 0 if batches are due at once.",
-		maxDelay),
+	gauge("batcher_max_delay_seconds",
+		"How long the first item of a batch waits at most; 0 if batches are due at once.", maxDelay),
 	gauge("batcher_workers", "How many batches are flushed at once at most.",
 		func(s *snapshot) float64 { return float64(s.config.Workers) }),
 }

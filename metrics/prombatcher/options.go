@@ -27,7 +27,8 @@ func defaults() config {
 
 // WithDurationBuckets sets the upper bounds of the buckets of both histograms of durations, in
 // seconds, ascending and positive. The default is 0.0005 to 10 in 14 steps. Choose one that is the
-// MaxDelay of your batchers, or near it: quantiles are interpolated within a bucket.
+// MaxDelay of your batchers, or near it, and one above it: quantiles are interpolated within a bucket,
+// and are never above the last bound, so that an alert beyond it would not fire.
 func WithDurationBuckets(seconds ...float64) Option {
 	return func(c *config) error {
 		c.durations = slices.Clone(seconds)
@@ -60,7 +61,8 @@ func checkBuckets(option string, bounds []float64) error {
 
 // WithNativeHistograms adds native histograms to the classic ones, for Prometheus servers that scrape
 // them: buckets that grow by at most factor each, 1.1 say, and appear as they are needed, at most
-// 100 in each histogram. The factor must be above 1, and at most 2. By default there are none.
+// 100 in each histogram. The factor must be above 1, and at most 2. By default there are none. See
+// "Native histograms" in the package documentation for what a server must be told.
 func WithNativeHistograms(factor float64) Option {
 	return func(c *config) error {
 		c.nativeFactor = factor
