@@ -18,13 +18,16 @@ import (
 // may be called from any goroutine.
 type Page struct {
 	watched  []*watched
+	since    time.Time
 	period   time.Duration // between two snapshots
 	patience time.Duration // with a client that does not read
+	life     time.Duration // of a stream
+	limit    time.Duration // for all batchers to tell their Stats
 	streams  chan struct{} // a place for each; its capacity is MaxStreams
 	closed   chan struct{} // closed by Close
 	closing  sync.Once
 
-	mu     sync.Mutex // guards the fields below; held while a snapshot is made
+	mu     sync.Mutex // guards the fields below; held while a snapshot is made, which limit bounds
 	made   time.Time
 	latest []byte // the snapshot as compact JSON; replaced, never changed
 }
@@ -36,8 +39,11 @@ type Page struct {
 // [http.Handle] does: that is a fault of the program and not of its input.
 func Handler(batchers ...batcher.Observed) *Page {
 	p := &Page{
+		since:    time.Now(),
 		period:   time.Second,
 		patience: 10 * time.Second,
+		life:     10 * time.Minute,
+		limit:    time.Second,
 		streams:  make(chan struct{}, MaxStreams),
 		closed:   make(chan struct{}),
 	}
@@ -79,6 +85,8 @@ var files = map[string]struct{ path, contentType string }{
 // ServeHTTP implements [http.Handler].
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protect(w.Header())
+	// A client that does not read must not hold up a shutdown. The server sets it anew for each request.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.patience))
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "this page is read-only", http.StatusMethodNotAllowed)

@@ -136,14 +136,14 @@ func TestTheFiguresAreThoseOfStats(t *testing.T) {
 		assert.Equal(t, time.Now().UTC(), s.Time.UTC())
 		assert.Equal(t, []Failure{{Time: got.Errors[0].Time, Class: "other", Text: "the sink is down", Items: 3,
 			Attempt: 1, Times: 1}}, got.Errors)
-		assert.Equal(t, Recent{Attempts: 4, P50: .03, P99: .03, Batches: 3, MeanSize: 7. / 3, Full: 2,
+		assert.Equal(t, Recent{Attempts: 4, Failed: 1, P50: .03, P99: .03, Batches: 3, MeanSize: 7. / 3, Full: 2,
 			Sizes: []Bucket{{1, 1, 1}, {2, 3, 2}}}, got.Recent)
 		assert.Equal(t, Stats{Added: 7, Flushed: 7, Retries: 1, FailedAttempts: 1, Batches: map[string]int64{
 			"size": 2, "weight": 0, "delay": 1, "eager": 0, "flush": 0, "close": 0, "budget": 0}}, got.Stats)
 		assert.Equal(t, Config{MaxSize: 3, MaxDelay: .1, Workers: 1, QueueDepth: 2, Overflow: "Block", MaxHeld: 9,
 			FlushTimeout: 30, MaxAttempts: 2, Lanes: 1}, got.Config)
-		assert.Equal(t, Flowing, got.State)
-		assert.Equal(t, "of the last 3 batches, 66 % were full; on average 2.33 of 3 items", got.Verdict)
+		assert.Equal(t, Flaky, got.State)
+		assert.Equal(t, "of the last 4 attempts, 1 failed; the last failure was 940ms ago (other): the sink is down", got.Verdict)
 		time.Sleep(time.Minute)
 		got = stats(t, p).Batchers[0]
 		assert.Equal(t, Idle, got.State)
@@ -204,6 +204,7 @@ func TestHostileNamesAndErrorsAreShownAsText(t *testing.T) {
 		assert.True(t, utf8.ValidString(text))
 		assert.True(t, strings.HasPrefix(text, "<img src=x onerror=alert(1)>\n\uFFFDé"))
 		assert.Equal(t, 500, utf8.RuneCountInString(text))
+		assert.True(t, strings.HasSuffix(text, "é…"))
 	}
 	assert.Equal(t, "(the methods of this error panic)", got.Errors[1].Text)
 	assert.Equal(t, 2, got.Errors[0].Times, "the same in a row is one")

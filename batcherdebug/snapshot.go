@@ -16,6 +16,7 @@ import (
 // Snapshot is the content of stats.json. Durations are in seconds.
 type Snapshot struct {
 	Time     time.Time `json:"time"`
+	Since    time.Time `json:"since"`    // when Handler was called: if it changes, the program was started anew
 	Batchers []Batcher `json:"batchers"` // in the order of Handler's arguments
 }
 
@@ -26,7 +27,7 @@ type Batcher struct {
 	FrontEnd string    `json:"front_end"`
 	State    State     `json:"state"`
 	Verdict  string    `json:"verdict"` // the state in words
-	Stats    Stats     `json:"stats"`
+	Stats    Stats     `json:"stats"`   // the last known, if the state is "silent"
 	Recent   Recent    `json:"recent"`
 	Errors   []Failure `json:"errors"` // the last ones, the newest first
 	Config   Config    `json:"config"`
@@ -55,8 +56,9 @@ type Stats struct {
 // figures are 0.
 type Recent struct {
 	Attempts int      `json:"attempts"`
+	Failed   int      `json:"failed"` // of the attempts
 	P50      float64  `json:"flush_p50_seconds"`
-	P99      float64  `json:"flush_p99_seconds"`
+	P99      float64  `json:"flush_p99_seconds"` // the longest of less than 100
 	Batches  int      `json:"batches"`
 	MeanSize float64  `json:"mean_size"`
 	Full     int      `json:"full"`  // of the batches: sealed since they were full, by size, weight, or lack of room
@@ -107,9 +109,10 @@ func (p *Page) snapshot() []byte {
 	if p.latest != nil && time.Since(p.made) < p.period*9/10 {
 		return p.latest
 	}
-	s := Snapshot{Time: time.Now(), Batchers: []Batcher{}}
+	p.ask()
+	s := Snapshot{Time: time.Now(), Since: p.since, Batchers: []Batcher{}}
 	for _, w := range p.watched {
-		s.Batchers = append(s.Batchers, w.look())
+		s.Batchers = append(s.Batchers, w.look(s.Time))
 	}
 	p.made = s.Time
 	p.latest, _ = json.Marshal(s) // cannot fail: there is nothing in it that JSON cannot say
@@ -124,9 +127,8 @@ func indented(compact []byte) []byte {
 	return out.Bytes()
 }
 
-// look makes the entry of a batcher.
-func (w *watched) look() Batcher {
-	stats := w.batcher.Stats()
+// look makes the entry of a batcher, under the page's lock.
+func (w *watched) look(now time.Time) Batcher {
 	w.mu.Lock()
 	attempts, batches, failed := w.attempts.all(), w.batches.all(), w.failed
 	errors, lastOK := slices.Clone(w.errors), w.lastOK
@@ -136,12 +138,12 @@ func (w *watched) look() Batcher {
 		ID:       w.id,
 		Name:     cut(w.config.Name),
 		FrontEnd: w.config.FrontEnd,
-		Stats:    statsOf(stats, failed),
+		Stats:    statsOf(w.stats, failed),
 		Recent:   recent(attempts, batches),
 		Errors:   append([]Failure{}, errors...),
 		Config:   configOf(w.config),
 	}
-	b.State, b.Verdict = judge(&b, lastOK, time.Now())
+	b.State, b.Verdict = b.judge(facts{now: now, asked: w.asked, lastOK: lastOK, dropped: w.dropped})
 	return b
 }
 
@@ -169,11 +171,16 @@ func configOf(c batcher.Config) Config {
 }
 
 // recent describes the last attempts and batches.
-func recent(attempts []time.Duration, batches []sealed) Recent {
+func recent(attempts []attempt, batches []sealed) Recent {
 	r := Recent{Attempts: len(attempts), Batches: len(batches), Sizes: []Bucket{}}
-	slices.Sort(attempts)
-	if n := len(attempts); n > 0 {
-		r.P50, r.P99 = attempts[(n-1)/2].Seconds(), attempts[(n-1)*99/100].Seconds()
+	slices.SortFunc(attempts, func(a, b attempt) int { return cmp.Compare(a.duration, b.duration) })
+	for _, a := range attempts {
+		if a.failed {
+			r.Failed++
+		}
+	}
+	if n := len(attempts); n > 0 { // the nearest rank
+		r.P50, r.P99 = attempts[(n-1)/2].duration.Seconds(), attempts[(n*99+99)/100-1].duration.Seconds()
 	}
 	if len(batches) == 0 {
 		return r

@@ -12,7 +12,9 @@ import (
 const MaxStreams = 32
 
 // stream sends a snapshot at once and then each second, until the client goes, the page is closed,
-// or the client has not read for too long. It runs on the request's own goroutine.
+// or the client has not read for too long. It runs on the request's own goroutine. What the client
+// does not read fits into the buffers of the network for long, so each stream ends some time; it
+// asks the page to open another one.
 func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
 	select {
 	case p.streams <- struct{}{}:
@@ -28,15 +30,14 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := http.NewResponseController(w)
-	_ = out.SetWriteDeadline(time.Now().Add(p.patience)) // in place of the server's, which is for short answers
 	if err := out.Flush(); errors.Is(err, http.ErrNotSupported) {
 		http.Error(w, "something around this handler does not let events through; see stats.json",
 			http.StatusNotImplemented)
 		return
 	}
-	defer func() { _ = out.SetWriteDeadline(time.Time{}) }() // the connection may serve other requests
-	ticks := time.NewTicker(p.period)
+	ticks, end := time.NewTicker(p.period), time.NewTimer(p.life)
 	defer ticks.Stop()
+	defer end.Stop()
 	for {
 		if p.send(w, out, "", p.snapshot()) != nil {
 			return
@@ -45,6 +46,9 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
 		case <-ticks.C:
 		case <-r.Context().Done():
 			return
+		case <-end.C:
+			_ = p.send(w, out, "event: again\n", []byte("{}"))
+			return
 		case <-p.closed:
 			_ = p.send(w, out, "event: closed\n", []byte("{}"))
 			return
@@ -52,7 +56,7 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// send writes one event. Where a deadline cannot be set, a client that does not read blocks its own
+// send writes one event, within a time of its own: the server's is for short answers. Where a deadline cannot be set, a client that does not read blocks its own
 // goroutine only.
 func (p *Page) send(w http.ResponseWriter, out *http.ResponseController, kind string, data []byte) error {
 	_ = out.SetWriteDeadline(time.Now().Add(p.patience))

@@ -7,48 +7,86 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
+// at is the moment of the verdicts.
+var at = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// ago is a moment before it.
+func ago(d time.Duration) time.Time { return at.Add(-d) }
+
 func TestVerdicts(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	config := Config{MaxSize: 100, MaxDelay: 2, Workers: 2, QueueDepth: 4, MaxHeld: 600}
-	failure := []Failure{{Time: now.Add(-1500 * time.Millisecond), Class: "timeout", Text: "too slow"}}
+	failure := []Failure{{Time: ago(1500 * time.Millisecond), Class: "timeout", Text: "too slow"}}
+	const failed = "the last failure was 1.5s ago (timeout): too slow"
 	for name, c := range map[string]struct {
 		b       Batcher
-		lastOK  time.Duration // before now; 0: never
+		f       facts
 		state   State
 		verdict string
 	}{
-		"new":         {Batcher{}, 0, Idle, "nothing is held; nothing has been flushed yet"},
-		"idle":        {Batcher{}, 90 * time.Second, Idle, "nothing is held; the last flush ended 1m30s ago"},
-		"first items": {Batcher{Stats: Stats{Pending: 1}}, 0, Flowing, "1 item is held; nothing has been flushed yet"},
-		"flowing": {Batcher{Stats: Stats{Pending: 10}, Recent: Recent{Batches: 4, Full: 1, MeanSize: 33.3333}}, time.Second,
-			Flowing, "of the last 4 batches, 25 % were full; on average 33.3 of 100 items"},
-		"just flushed": {Batcher{Recent: Recent{Batches: 1, Full: 1, MeanSize: 100}}, time.Second,
+		"new":  {Batcher{}, facts{}, Idle, "nothing is held; nothing has been flushed yet"},
+		"idle": {Batcher{}, facts{lastOK: ago(90 * time.Second)}, Idle, "nothing is held; the last flush ended 1m30s ago"},
+		"idle since before the page": {Batcher{Stats: Stats{Flushed: 9}}, facts{}, Idle,
+			"nothing is held; nothing has been flushed since this page was made"},
+		"first item": {Batcher{Stats: Stats{Pending: 1}}, facts{}, Flowing, "1 item is held; nothing has been flushed yet"},
+		"flowing": {Batcher{Stats: Stats{Pending: 10}, Recent: Recent{Batches: 4, Full: 1, MeanSize: 33.3333}},
+			facts{lastOK: ago(time.Second)}, Flowing, "of the last 4 batches, 25 % were full; on average 33.3 of 100 items"},
+		"just flushed": {Batcher{Recent: Recent{Batches: 1, Full: 1, MeanSize: 100}}, facts{lastOK: ago(time.Second)},
 			Flowing, "of the last 1 batch, 100 % were full; on average 100 of 100 items"},
-		"full": {Batcher{Stats: Stats{Waiting: 1, Pending: 600}, Errors: failure}, 0,
+		"silent": {Batcher{Stats: Stats{Waiting: 1}}, facts{asked: ago(2 * time.Second)}, Silent,
+			"no answer for 2s: a combine function or a key hangs, or there is no processor time"},
+		"full": {Batcher{Stats: Stats{Waiting: 1, Pending: 600}}, facts{dropped: drops{1, time.Second}},
 			Full, "1 producer waits for room; 600 of at most 600 items are held"},
-		"failing": {Batcher{Errors: failure}, 2 * time.Second, Failing, "the last flush failed 1.5s ago (timeout): too slow"},
-		"failed before the last success": {Batcher{Errors: failure, Stats: Stats{Pending: 1}}, time.Second,
-			Flowing, "1 item is held; nothing has been flushed yet"},
-		"stuck": {Batcher{Stats: Stats{Pending: 1, OldestAge: 21, Running: 1}}, time.Minute,
+		"full since the sink fails": {Batcher{Stats: Stats{Waiting: 2, Pending: 600}, Errors: failure}, facts{},
+			Full, "2 producers wait for room; 600 of at most 600 items are held; " + failed},
+		"dropping": {Batcher{Errors: failure}, facts{dropped: drops{7, time.Second}},
+			Dropping, "7 items were dropped for lack of room in the last 1s"},
+		"failing": {Batcher{Errors: failure}, facts{lastOK: ago(2 * time.Second)}, Failing, failed},
+		"stuck": {Batcher{Stats: Stats{Pending: 1, OldestAge: 21, Running: 1}}, facts{lastOK: ago(time.Minute)},
 			Stuck, "the oldest item has been held for 21s; 1 of 2 workers are at work"},
-		"old, but MaxDelay is long": {Batcher{Stats: Stats{Pending: 1, OldestAge: 20}}, time.Minute,
-			Flowing, "1 item is held; nothing has been flushed yet"},
-		"queue": {Batcher{Stats: Stats{Pending: 400, QueueDepth: 4}}, time.Second,
+		"old, but MaxDelay is long": {Batcher{Stats: Stats{Pending: 1, OldestAge: 20}}, facts{lastOK: ago(time.Minute)},
+			Flowing, "1 item is held; the last flush ended 1m0s ago"},
+		"queue": {Batcher{Stats: Stats{Pending: 400, QueueDepth: 4}, Errors: failure}, facts{lastOK: ago(time.Second)},
 			Behind, "4 of at most 4 batches wait for a worker"},
-		"held": {Batcher{Stats: Stats{Pending: 480}}, time.Second, Behind, "480 of at most 600 items are held"},
-		"nearly": {Batcher{Stats: Stats{Pending: 479, QueueDepth: 3}, Recent: Recent{Batches: 2, MeanSize: 1}}, time.Second,
-			Flowing, "of the last 2 batches, 0 % were full; on average 1 of 100 items"},
+		"held": {Batcher{Stats: Stats{Pending: 480}}, facts{lastOK: ago(time.Second)},
+			Behind, "480 of at most 600 items are held"},
+		"nearly": {Batcher{Stats: Stats{Pending: 479, QueueDepth: 3}, Recent: Recent{Batches: 2, MeanSize: 1}},
+			facts{lastOK: ago(time.Second)}, Flowing, "of the last 2 batches, 0 % were full; on average 1 of 100 items"},
+		"flaky": {Batcher{Errors: failure, Recent: Recent{Attempts: 512, Failed: 3}}, facts{lastOK: ago(time.Second)},
+			Flaky, "of the last 512 attempts, 3 failed; " + failed},
+		"no longer flaky": {Batcher{Errors: []Failure{{Time: ago(time.Minute)}}}, facts{lastOK: ago(time.Second)},
+			Flowing, "nothing is held; the last flush ended 1s ago"},
 	} {
-		c.b.Config = config
-		var lastOK time.Time
-		if c.lastOK > 0 {
-			lastOK = now.Add(-c.lastOK)
-		}
-		state, verdict := judge(&c.b, lastOK, now)
+		c.b.Config, c.f.now = config, at
+		state, verdict := c.b.judge(c.f)
 		assert.Equal(t, c.state, state, name)
 		assert.Equal(t, c.verdict, verdict, name)
 	}
+}
+
+func TestVerdictsWithKeysAndEagerly(t *testing.T) {
 	keyed := Batcher{Stats: Stats{Pending: 5, QueueDepth: 5}, Config: Config{MaxHeld: 100}}
-	state, _ := judge(&keyed, now, now)
+	state, _ := keyed.judge(facts{now: at, lastOK: at})
 	assert.Equal(t, Flowing, state, "with keys the queue has no bound of its own")
+	eager := Batcher{Stats: Stats{Pending: 1, OldestAge: 11}, Config: Config{Eager: true, MaxDelay: 3600}}
+	state, _ = eager.judge(facts{now: at, lastOK: at})
+	assert.Equal(t, Stuck, state, "MaxDelay is without effect")
+}
+
+func TestFiguresHaveNoExponents(t *testing.T) {
+	for n, want := range map[float64]string{
+		1: "1", 2.333: "2.33", 99.94: "99.9", 99.96: "100", 999.6: "1000", 1e6: "1000000",
+	} {
+		assert.Equal(t, want, figures(n))
+	}
+}
+
+func TestThePercentilesAreThoseOfTheNearestRank(t *testing.T) {
+	for _, c := range []struct{ n, p50, p99 int }{{1, 1, 1}, {2, 1, 2}, {3, 2, 3}, {99, 50, 99}, {100, 50, 99}, {101, 51, 100}, {512, 256, 507}} {
+		var attempts []attempt
+		for i := range c.n {
+			attempts = append(attempts, attempt{time.Duration(c.n-i) * time.Second, false})
+		}
+		r := recent(attempts, nil)
+		assert.Equal(t, []float64{float64(c.p50), float64(c.p99)}, []float64{r.P50, r.P99}, "of %d", c.n)
+	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	keptAttempts = 512
+	keptAttempts = 512 // and as many batches
 	keptErrors   = 10
 	maxText      = 500 // runes of an error's text or of a name
 )
@@ -25,12 +25,26 @@ type watched struct {
 	config  batcher.Config
 	remove  func() // the hooks
 
+	answer chan batcher.Stats // from a goroutine of ask to the page; capacity 1: it never waits
+
+	// What the page has been told, see ask.go. Guarded by the page's lock.
+	asked   time.Time     // when it was asked what it has not answered; zero: it owes nothing
+	stats   batcher.Stats // the last answer
+	told    time.Time     // when that came; zero: never
+	dropped drops         // before that
+
 	mu       sync.Mutex // guards the fields below; a leaf
-	attempts ring[time.Duration]
+	attempts ring[attempt]
 	batches  ring[sealed]
 	failed   int64     // attempts
 	lastOK   time.Time // the end of the last attempt that succeeded
 	errors   []Failure // the newest last
+}
+
+// attempt is how long one ran, and how it ended.
+type attempt struct {
+	duration time.Duration
+	failed   bool
 }
 
 // sealed is a batch as it came to its first attempt.
@@ -40,8 +54,8 @@ type sealed struct {
 }
 
 func watch(id int, b batcher.Observed) *watched {
-	w := &watched{id: id, batcher: b, config: b.Config()}
-	w.attempts.slots = make([]time.Duration, keptAttempts)
+	w := &watched{id: id, batcher: b, config: b.Config(), answer: make(chan batcher.Stats, 1)}
+	w.attempts.slots = make([]attempt, keptAttempts)
 	w.batches.slots = make([]sealed, keptAttempts)
 	w.remove = b.Observe(batcher.Hooks{FlushEnd: w.flushEnd})
 	return w
@@ -54,7 +68,7 @@ func (w *watched) flushEnd(_ context.Context, info batcher.Info, result batcher.
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.attempts.put(result.Duration)
+	w.attempts.put(attempt{result.Duration, result.Err != nil})
 	if info.First {
 		w.batches.put(sealed{info.Size, info.Reason})
 	}
@@ -91,12 +105,11 @@ func describe(info batcher.Info, err error) (f Failure) {
 
 // cut makes s valid UTF-8 and not too long to be read.
 func cut(s string) string {
-	if len(s) > maxText*utf8.UTFMax {
-		s = s[:maxText*utf8.UTFMax]
-	}
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if runes := []rune(s); len(runes) > maxText {
-		return string(runes[:maxText-1]) + "…"
+	const most = maxText * utf8.UTFMax
+	long := len(s) > most
+	s = strings.ToValidUTF8(s[:min(len(s), most)], "\uFFFD")
+	if runes := []rune(s); long || len(runes) > maxText {
+		return string(runes[:min(len(runes), maxText-1)]) + "…"
 	}
 	return s
 }
