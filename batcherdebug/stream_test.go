@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -213,4 +214,27 @@ func TestReadersRaceLoadAndClose(t *testing.T) {
 	p.Close()
 	all.Wait()
 	gone(t, p)
+}
+
+func TestAStreamEndsSomeTimeAndAsksForAnother(t *testing.T) {
+	p := show(t)
+	p.life = time.Millisecond
+	lines := events(t, serve(t, p).URL+"/events")
+	next(t, lines)
+	kind, _ := next(t, lines)
+	assert.Equal(t, "again", kind)
+	assert.False(t, lines.Scan())
+}
+
+func TestAClientThatAsksAndNeverReadsIsCutOff(t *testing.T) {
+	p := show(t)
+	p.patience = 50 * time.Millisecond
+	silent, err := net.Dial("tcp", serve(t, p).Listener.Addr().String())
+	require.NoError(t, err)
+	defer silent.Close()
+	require.NoError(t, silent.SetWriteDeadline(time.Now().Add(time.Minute)))
+	for err == nil { // until the server can write no more, and so reads no more, and then has had enough
+		_, err = fmt.Fprint(silent, "GET /page.js HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "else the server holds the connection for ever")
 }
