@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -296,9 +297,99 @@ func TestThePageComesBackAfterTheServer(t *testing.T) {
 	page.Close() // as RegisterOnShutdown does
 	tb.until("closed")
 	stop()
-	_, stop = serveAt(t, addr, l.page(t))
+	other, err := batcher.New(func(context.Context, []int) error { return nil }, batcher.WithName("other"), batcher.WithMaxSize(77))
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, other.Close(context.Background())) }()
+	_, stop = serveAt(t, addr, batcherdebug.Handler(other, other, other))
 	tb.until("live")
+	tb.eventually(`document.querySelectorAll('.card').length === 3 &&
+		Array.from(document.querySelectorAll('.card')).every(card => card.querySelector('h2').textContent === 'other' &&
+			card.querySelector('.config').textContent.includes('MaxSize77'))`) // as many cards, but of other batchers
 	stop()
+}
+
+// stalls lets the first event through, and then nothing, as a connection does that has died unnoticed.
+type stalls struct {
+	http.ResponseWriter
+	stalled atomic.Bool
+}
+
+func (s *stalls) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+func (s *stalls) Write(b []byte) (int, error) {
+	if s.stalled.Load() {
+		return len(b), nil
+	}
+	if string(b) == "\n\n" {
+		s.stalled.Store(true)
+	}
+	return s.ResponseWriter.Write(b)
+}
+
+func TestFiguresThatAreOldAreNotCalledLive(t *testing.T) {
+	l := startLoad(t)
+	page := l.page(t)
+	var stall atomic.Bool
+	stall.Store(true)
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if stall.Load() && strings.HasSuffix(r.URL.Path, "/events") {
+			w = &stalls{ResponseWriter: w}
+		}
+		page.ServeHTTP(w, r)
+	}))
+	tb := open(t)
+	tb.show(server, 3)
+	tb.do(chromedp.Evaluate[chromedp.Void](`new MutationObserver(() => {
+		(window.seen ??= []).push(document.getElementById('connection').textContent);
+	}).observe(document.getElementById('connection'), { childList: true }); undefined`))
+	tb.eventually(`window.seen && window.seen.includes('no news: reconnecting')`)
+	stall.Store(false)
+	l.add(t, 5)
+	l.settle(t)
+	tb.eventually(`(` + totals + `)[0].added === '5'`)
+	tb.until("live")
+	tb.clean(server)
+}
+
+func TestTheBarTellsHowManyAreInTrouble(t *testing.T) {
+	hold := make(chan struct{})
+	down, err := batcher.New(func(context.Context, []int) error { return errors.New("dial tcp 10.0.0.7:5432: connection refused") },
+		batcher.WithName("orders"), quiet)
+	require.NoError(t, err)
+	slow, err := batcher.New(func(context.Context, []int) error { <-hold; return nil }, batcher.WithName("events"),
+		batcher.WithMaxSize(2000), batcher.WithQueueDepth(1), batcher.WithFlushTimeout(0), quiet)
+	require.NoError(t, err)
+	idle, err := batcher.New(func(context.Context, []int) error { return nil }, batcher.WithName("audit"), quiet)
+	require.NoError(t, err)
+	page := batcherdebug.Handler(down, slow, idle)
+	defer page.Close()
+	assert.Error(t, down.AddWait(t.Context(), 1))
+	var adding sync.WaitGroup
+	adding.Go(func() {
+		for i := range 4001 {
+			assert.NoError(t, slow.Add(context.Background(), i))
+		}
+	})
+	tb := open(t)
+	server := serve(t, page)
+	tb.show(server, 3)
+	tb.eventually(`document.getElementById('summary').innerText.replaceAll(/\s+/g, ' ') === '1 full 1 failing 1 idle'`)
+	assert.Equal(t, "1 full · 1 failing · Batchers", eval[string](tb, "document.title"))
+	assert.Contains(t, eval[string](tb, "document.querySelector('.verdict').textContent"), "connection refused")
+	tb.pictureAfter(10*time.Second, "trouble")
+	tb.size(360, 800, "dark")
+	tb.picture("trouble-360")
+	close(hold)
+	adding.Wait()
+	tb.eventually(`document.querySelectorAll('.card')[1].dataset.state === 'flowing'`)
+	tb.eventually(`(() => { // the labels of the axis are whole, and stay within the chart
+		const axis = document.querySelectorAll('.card')[1].querySelector('.axis');
+		const shown = Array.from(axis.children).filter(e => getComputedStyle(e).visibility === 'visible');
+		return shown.at(-1).textContent === '1k' && axis.scrollWidth <= axis.clientWidth + 1;
+	})()`)
+	tb.clean(server)
+	for _, b := range []*batcher.Batcher[int]{down, slow, idle} {
+		assert.NoError(t, b.Close(context.Background()))
+	}
 }
 
 // deaf hides that a ResponseWriter can flush, as some middleware does.

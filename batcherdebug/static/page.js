@@ -4,6 +4,8 @@
 
 const keep = 300; // points of history, one a second
 const least = 60; // points that a chart is wide enough for from the beginning
+const patience = 5; // seconds without news, after which the page no longer claims to be live
+const worst = ["silent", "full", "dropping", "failing", "stuck", "behind", "flaky", "flowing", "idle"];
 const $ = (id) => document.getElementById(id);
 
 // ---- Numbers for people ----
@@ -14,6 +16,17 @@ function count(n) {
   if (n < 1e6) return plain.format(n);
   const [unit, size] = n < 1e9 ? ["M", 1e6] : ["G", 1e9];
   return n < 1e15 ? (n / size).toPrecision(4) + " " + unit : "∞";
+}
+
+// mean has three figures, and never an exponent.
+function mean(n) {
+  return n < 99.95 ? n.toPrecision(3) : count(Math.round(n));
+}
+
+// short is a power of two for the axis: 1024 is 1k.
+function short(n) {
+  const step = Math.min(3, Math.floor(Math.log2(n) / 10));
+  return n / 1024 ** step + ["", "k", "M", "G"][step];
 }
 
 function rate(n) {
@@ -138,9 +151,10 @@ function histogram(title) {
       resize(axis, recent.sizes.length);
       recent.sizes.forEach((b, i) => {
         bars.children[i].style.height = (100 * b.count / most).toFixed(1) + "%";
-        setText(axis.children[i], String(b.from));
+        setText(axis.children[i], short(b.from));
       });
-      setText(note, recent.batches ? `mean ${recent.mean_size.toPrecision(3)}` : "none yet");
+      axis.classList.toggle("tight", recent.sizes.length > 8);
+      setText(note, recent.batches ? `mean ${mean(recent.mean_size)}` : "none yet");
       bars.setAttribute("aria-label", `${title}: ` + (recent.sizes.filter((b) => b.count)
         .map((b) => `${b.from} to ${b.to}: ${b.count}`).join(", ") || "none yet"));
     },
@@ -201,10 +215,7 @@ class Card {
   // take adds a snapshot of this batcher, at a time in seconds, and draws.
   take(at, b) {
     const last = this.history.at(-1);
-    if (last && (b.stats.added < last.added || at - last.at > 5)) { // another process, or a pause
-      if (b.stats.added < last.added) this.history = [];
-      else this.history.push({ at, gap: true, added: last.added, flushed: last.flushed });
-    }
+    if (last && at - last.at > 5) this.history.push({ ...last, at, gap: true }); // a pause
     const previous = this.history.at(-1);
     const span = previous && !previous.gap ? at - previous.at : 0;
     const per = (name) => (span > 0.2 ? Math.max(0, b.stats[name] - previous[name]) / span : null);
@@ -227,6 +238,7 @@ class Card {
     this.root.setAttribute("aria-label", name);
     setText(find(".front-end"), b.front_end);
     setText(find(".state"), b.state);
+    find(".state").dataset.state = b.state;
     setText(find(".verdict"), b.verdict);
     pairs(find(".figures"), [
       ["in, a second", rate(now.in)], ["out, a second", rate(now.out)],
@@ -264,13 +276,14 @@ class Card {
   // showTables is the alternative to the charts.
   showTables(b) {
     const points = this.history.filter((p) => !p.gap).slice(-10).reverse(), newest = points[0].at;
-    this.find(".tables").replaceChildren(
-      table("the last ten seconds", ["", "in/s", "out/s", "held", "p50", "p99"], points.map((p) => [
-        Math.round(newest - p.at) + " s ago", rate(p.in), rate(p.out), count(p.held), time(p.p50), time(p.p99)])),
-      table("sizes of recent batches", ["items", "batches"],
-        b.recent.sizes.map((s) => [s.from === s.to ? String(s.from) : `${s.from}–${s.to}`, String(s.count)])),
-      table("why batches were sealed", ["", "batches"], Object.entries(b.stats.batches).map(([name, n]) => [name, count(n)])),
-    );
+    const tables = this.find(".tables");
+    [
+      ["the last ten seconds", ["when", "in/s", "out/s", "held", "p50", "p99"], points.map((p) => [
+        Math.round(newest - p.at) + " s ago", rate(p.in), rate(p.out), count(p.held), time(p.p50), time(p.p99)])],
+      ["sizes of recent batches", ["items", "batches"],
+        b.recent.sizes.map((s) => [s.from === s.to ? String(s.from) : `${s.from}–${s.to}`, String(s.count)])],
+      ["why batches were sealed", ["reason", "batches"], Object.entries(b.stats.batches).map(([name, n]) => [name, count(n)])],
+    ].forEach(([title, heads, rows], i) => fill(tables.children[i] || tables.appendChild(table(title, heads)), rows));
   }
 
   showErrors(errors) {
@@ -316,7 +329,8 @@ function pairsFlat(dl, values) {
   for (const [name, value] of values) dl.append(element("dt", "", name), element("dd", "", value));
 }
 
-function table(title, heads, rows) {
+// table is without rows yet; its first column are names.
+function table(title, heads) {
   const t = element("table");
   t.append(element("caption", "", title));
   const head = t.createTHead().insertRow();
@@ -324,18 +338,32 @@ function table(title, heads, rows) {
     const th = head.appendChild(element("th", "", h));
     th.scope = "col";
   }
-  const body = t.createTBody();
-  for (const row of rows) {
-    const tr = body.insertRow();
-    for (const cell of row) tr.append(element("td", "", cell));
-  }
+  t.createTBody();
   return t;
+}
+
+// fill keeps the rows of a table up to date, in place: whoever reads it with a cursor stays where they are.
+function fill(t, rows) {
+  const body = t.tBodies[0];
+  while (body.rows.length > rows.length) body.deleteRow(-1);
+  rows.forEach((row, i) => {
+    const tr = body.rows[i] || body.insertRow();
+    row.forEach((text, j) => {
+      let cell = tr.cells[j];
+      if (!cell) {
+        cell = tr.appendChild(element(j ? "td" : "th"));
+        if (!j) cell.scope = "row";
+      }
+      setText(cell, text);
+    });
+  });
 }
 
 // ---- The stream ----
 
 const cards = [];
 let source = null, poll = 0, paused = false, over = false, latest = null;
+let heard = performance.now(); // when there were news, or the stream was opened
 
 function state(name, text) {
   const e = $("connection");
@@ -346,9 +374,11 @@ function state(name, text) {
 
 function take(text) {
   const snapshot = JSON.parse(text), at = Date.parse(snapshot.time) / 1000;
+  const anew = !latest || latest.since !== snapshot.since; // the program may have other batchers and options now
   latest = snapshot;
+  heard = performance.now();
   $("empty").hidden = snapshot.batchers.length > 0;
-  if (cards.length !== snapshot.batchers.length) { // at first, or of another program
+  if (anew) {
     cards.length = 0;
     for (let i = 0; i < snapshot.batchers.length; i++) {
       const card = new Card();
@@ -358,16 +388,33 @@ function take(text) {
     $("cards").replaceChildren(...cards.map((c) => c.root));
   }
   snapshot.batchers.forEach((b, i) => cards[i].take(at, b));
+  summarize(snapshot.batchers);
+}
+
+// summarize tells how many batchers are in which state, the worst first, also to who looks at another tab.
+function summarize(batchers) {
+  const parts = worst.map((name) => [name, batchers.filter((b) => b.state === name).length]).filter(([, n]) => n);
+  const list = $("summary");
+  while (list.children.length > parts.length) list.lastChild.remove();
+  parts.forEach(([name, n], i) => {
+    const item = list.children[i] || list.appendChild(element("li", "state"));
+    item.dataset.state = name;
+    setText(item, `${n} ${name}`);
+  });
+  const bad = parts.filter(([name]) => worst.indexOf(name) < worst.indexOf("flowing"));
+  const title = bad.map(([name, n]) => `${n} ${name}`).concat("Batchers").join(" · ");
+  if (document.title !== title) document.title = title;
 }
 
 function listen() {
   stop();
+  heard = performance.now();
   source = new EventSource("events");
-  source.onopen = () => state("live", "live");
   source.onmessage = (message) => {
     state("live", "live");
     take(message.data);
   };
+  source.addEventListener("again", listen); // a stream lasts some minutes
   source.addEventListener("closed", () => {
     stop();
     over = true;
@@ -394,7 +441,7 @@ async function ask() {
     return;
   }
   try {
-    const response = await fetch("stats.json", { cache: "no-store" });
+    const response = await fetch("stats.json", { cache: "no-store", signal: AbortSignal.timeout(1000 * patience) });
     if (!response.ok) throw new Error(response.statusText);
     const text = await response.text();
     if (!poll) return;
@@ -413,6 +460,13 @@ function stop() {
   poll = 0;
 }
 
+// A connection may be dead, or the server stuck, without an error: figures that are old are not live.
+setInterval(() => {
+  if (!source || performance.now() - heard < 1000 * patience) return;
+  state("reconnecting", "no news: reconnecting");
+  listen();
+}, 1000);
+
 $("pause").addEventListener("click", () => {
   paused = !paused;
   $("pause").setAttribute("aria-pressed", String(paused));
@@ -430,7 +484,7 @@ $("numbers").addEventListener("click", () => {
   $("numbers").setAttribute("aria-pressed", String(on));
   cards.forEach((card, i) => {
     card.showNumbers(on);
-    if (on) card.showTables(latest.batchers[i]);
+    if (on && latest) card.showTables(latest.batchers[i]);
   });
 });
 
