@@ -173,14 +173,16 @@ func configOf(c batcher.Config) Config {
 // recent describes the last attempts and batches.
 func recent(attempts []attempt, batches []sealed) Recent {
 	r := Recent{Attempts: len(attempts), Batches: len(batches), Sizes: []Bucket{}}
-	slices.SortFunc(attempts, func(a, b attempt) int { return cmp.Compare(a.duration, b.duration) })
+	durations := make([]time.Duration, 0, len(attempts))
 	for _, a := range attempts {
+		durations = append(durations, a.duration)
 		if a.failed {
 			r.Failed++
 		}
 	}
-	if n := len(attempts); n > 0 { // the nearest rank
-		r.P50, r.P99 = attempts[(n-1)/2].duration.Seconds(), attempts[(n*99+99)/100-1].duration.Seconds()
+	slices.Sort(durations)
+	if n := len(durations); n > 0 { // the nearest rank
+		r.P50, r.P99 = durations[(n-1)/2].Seconds(), durations[(n*99+99)/100-1].Seconds()
 	}
 	if len(batches) == 0 {
 		return r
