@@ -5,6 +5,7 @@ package batcher
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // ErrorClass returns the class of an error of a flush as one word of a fixed list, so that it can be
@@ -12,11 +13,11 @@ import (
 //
 //   - "" for nil;
 //   - "dropped", "panic" and "goexit" for what the library says itself: [ErrDropped], a
-//     [*PanicError], [ErrGoexit];
+//     [*PanicError], [ErrGoexit]; of this batcher, or of another one that the flush function feeds;
 //   - "partial" for a [*PartialError], or a [*PartialKeyError]: some of the items failed;
 //   - "too_large" and "permanent" for what has these marks, see [TooLarge] and [Permanent];
-//   - "timeout" if err is [context.DeadlineExceeded], or says of itself that it is a timeout, as the
-//     errors of package net do;
+//   - "timeout" if err, or any error in its tree, is [context.DeadlineExceeded], or says of itself
+//     that it is a timeout, as the errors of package net do;
 //   - "canceled" if err is [context.Canceled] or [ErrClosed], as it is when Close gives up;
 //   - "throttled" for what is marked by [RetryAfter];
 //   - "other".
@@ -26,7 +27,6 @@ func ErrorClass(err error) string {
 	var (
 		panicked *PanicError
 		partial  interface{ ofSomeItems() }
-		timed    interface{ Timeout() bool }
 	)
 	switch {
 	case err == nil:
@@ -43,7 +43,7 @@ func ErrorClass(err error) string {
 		return "too_large"
 	case IsPermanent(err):
 		return "permanent"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timed) && timed.Timeout():
+	case errors.Is(err, context.DeadlineExceeded), timedOut(err):
 		return "timeout"
 	case errors.Is(err, context.Canceled), errors.Is(err, ErrClosed):
 		return "canceled"
@@ -52,6 +52,21 @@ func ErrorClass(err error) string {
 		return "throttled"
 	}
 	return "other"
+}
+
+// timedOut reports whether any error in the tree of err says that it is a timeout. The first that
+// has the method does not speak for the others.
+func timedOut(err error) bool {
+	if e, ok := err.(interface{ Timeout() bool }); ok && e.Timeout() {
+		return true
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return timedOut(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), timedOut)
+	}
+	return false
 }
 
 // ErrorClasses returns all that [ErrorClass] returns, but for "", in that order: for metrics whose

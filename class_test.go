@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,6 +44,8 @@ func TestErrorClassIsOneWordOfTheList(t *testing.T) {
 		"deadline":                      {fmt.Errorf("sink: %w", context.DeadlineExceeded), "timeout"},
 		"timeout of package net":        {timeout, "timeout"},
 		"no timeout":                    {&net.OpError{Op: "dial", Err: errSink}, "other"},
+		"timeout behind none":           {errors.Join(syscall.ECONNREFUSED, syscall.ETIMEDOUT), "timeout"},
+		"none behind none":              {errors.Join(syscall.ECONNREFUSED, fmt.Errorf("b: %w", syscall.EPIPE)), "other"},
 		"canceled":                      {fmt.Errorf("sink: %w", context.Canceled), "canceled"},
 		"closed":                        {batcher.ErrClosed, "canceled"},
 		"throttled":                     {batcher.RetryAfter(errSink, time.Second), "throttled"},

@@ -37,7 +37,7 @@ type Config struct {
 	Eager     bool
 
 	Workers    int
-	QueueDepth int // batches that may wait for a worker; 0 for a Sharded, whose bound is MaxPending
+	QueueDepth int // batches that may wait for busy workers; 0 for a Sharded, whose bound is MaxPending
 	Overflow   Overflow
 
 	// MaxHeld is how many items the batcher holds at most, from being accepted to having met

@@ -29,10 +29,14 @@ type Stats struct {
 	// Batches[ReasonSize]. Index 0 is unused.
 	Batches BatchCounts
 
-	QueueDepth int           // batches that wait for a worker now
-	Running    int           // batches that a worker has taken, retry pauses included
-	Waiting    int           // producers that wait for room
-	OldestAge  time.Duration // since the oldest batch held got its first item; 0 if none is held
+	// QueueDepth is how many batches wait for a worker now. While workers that are free have not yet
+	// taken theirs, these count too: for a moment there may be up to WithWorkers more than
+	// WithQueueDepth says.
+	QueueDepth int
+
+	Running   int           // batches that a worker has taken, retry pauses included
+	Waiting   int           // producers that wait for room
+	OldestAge time.Duration // since the oldest batch held got its first item; 0 if none is held
 }
 
 // BatchCounts holds a number for each [Reason], by which it is indexed.

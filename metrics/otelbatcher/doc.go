@@ -86,4 +86,8 @@
 // None for Add without links; OriginOf takes some nanoseconds and no allocation. For figures of the
 // metrics and the spans, a batch at a time, see the README. Where the span is not recorded nothing
 // is gathered for it.
+//
+// A collection takes one Stats of each batcher. A [batcher.Combiner] whose combine function hangs
+// cannot give one, so it holds up the collection, and with it [Telemetry.Close] and all metrics of that
+// reader, until the function returns: alert on metrics that are absent.
 package otelbatcher

@@ -41,8 +41,9 @@ const MaxLinks = 128
 
 // Link adds links from the span in ctx to the origins: to each span once, to [MaxLinks] spans at
 // most. The attribute batcher.links.dropped counts the origins, not the spans, that are left out.
-// A second call for the same span knows nothing of the first. It does nothing if the span is not
-// recorded. Call it in a flush function, with the context that this received.
+// A second call for the same span knows nothing of the first. Call it in a flush function, with the
+// context that this received, or one made from it. It does nothing if the attempt has no span that
+// is recorded, even if there is another span in ctx, as [batcher.WithBaseContext] may put it there.
 func Link(ctx context.Context, origins iter.Seq[Origin]) {
 	if l, ok := newLinker(ctx); ok {
 		for o := range origins {
@@ -60,10 +61,10 @@ type linker struct {
 	dropped int
 }
 
-// newLinker reports false if the span in ctx is not recorded.
+// newLinker reports false if ctx is not of an attempt whose span is recorded.
 func newLinker(ctx context.Context) (linker, bool) {
 	span := trace.SpanFromContext(ctx)
-	if !span.IsRecording() {
+	if ctx.Value(inFlush{}) == nil || !span.IsRecording() {
 		return linker{}, false
 	}
 	return linker{span: span, linked: make(map[Origin]struct{})}, true

@@ -136,6 +136,31 @@ func TestLinkOutsideOfASpanDoesNothing(t *testing.T) {
 	assert.NotPanics(t, func() { otelbatcher.Link(context.Background(), slices.Values([]otelbatcher.Origin{{}})) })
 }
 
+func TestOnlySpansOfAttemptsAreLinked(t *testing.T) {
+	r := newRig(t)
+	program, of := r.tracers.Tracer("").Start(t.Context(), "program")
+	flush := otelbatcher.Linked(func(ctx context.Context, _ []item) error {
+		below, span := r.tracers.Tracer("").Start(ctx, "below")
+		defer span.End()
+		otelbatcher.Link(below, slices.Values([]otelbatcher.Origin{otelbatcher.OriginOf(ctx)}))
+		return nil
+	}, originOf)
+	for name, watched := range map[string]bool{"not watched": false, "watched": true} {
+		b := start(t, flush, batcher.WithName(name), batcher.WithBaseContext(program))
+		if watched {
+			r.watch(b)
+		}
+		ctx, _ := r.request()
+		require.NoError(t, b.AddWait(t.Context(), item{origin: otelbatcher.OriginOf(ctx)}))
+	}
+	of.End()
+	links := map[string]int{}
+	for _, span := range r.spans.Ended() {
+		links[span.Name()] += len(span.Links())
+	}
+	assert.Equal(t, map[string]int{"program": 0, "request": 0, "below": 1, "flush watched": 1}, links)
+}
+
 func TestMissingFunctionsAreRefused(t *testing.T) {
 	assert.PanicsWithValue(t, "otelbatcher: Linked: flush is nil", func() { otelbatcher.Linked(nil, originOf) })
 	assert.PanicsWithValue(t, "otelbatcher: LinkedByKey: flush is nil", func() { otelbatcher.LinkedByKey[string](nil, originOf) })

@@ -42,7 +42,7 @@ type snapshot struct {
 // The upper bounds of buckets that views may change, those of prombatcher.
 var (
 	sizeBounds     = []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000}
-	durationBounds = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	durationBounds = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 )
 
 // counters, gauges and durations are the figures. Names and units give those of prombatcher.
@@ -141,9 +141,13 @@ func (i *instruments) registerRecorded(meter metric.Meter) error {
 	return errors.Join(errs...)
 }
 
-// observe is the callback. It asks each batcher once, so that its figures belong together.
-func (t *Telemetry) observe(_ context.Context, o metric.Observer) error {
+// observe is the callback. It asks each batcher once, so that its figures belong together, as long as
+// the reader waits.
+func (t *Telemetry) observe(ctx context.Context, o metric.Observer) error {
 	for _, w := range t.all() {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		now := snapshot{w.batcher.Stats(), w.batcher.Config()}
 		attrs := metric.WithAttributeSet(w.attrs)
 		for _, f := range t.instruments.figures {

@@ -373,3 +373,25 @@ func TestWithoutProvidersNothingIsShownAndNothingBreaks(t *testing.T) {
 		require.NoError(t, telemetry.Close())
 	}
 }
+
+// counted counts how often it is asked, and then does something.
+type counted struct {
+	batcher.Observed
+	asked func()
+}
+
+func (c counted) Stats() batcher.Stats {
+	c.asked()
+	return c.Observed.Stats()
+}
+
+func TestACollectionThatNobodyWaitsForEnds(t *testing.T) {
+	r := newRig(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	for _, name := range []string{"a", "b", "c"} {
+		r.watch(counted{start(t, good, batcher.WithName(name)), func() { asked++; cancel() }})
+	}
+	assert.ErrorIs(t, r.reader.Collect(ctx, &metricdata.ResourceMetrics{}), context.Canceled)
+	assert.Equal(t, 1, asked)
+}

@@ -58,7 +58,24 @@ func (s *spanner) flushStart(ctx context.Context, info batcher.Info) context.Con
 		span.SetAttributes(attribute.String("batcher.key", s.shown(info.Key)))
 	}
 	ended = true
-	return context.WithValue(ctx, s, span)
+	return &flushContext{ctx, s, span}
+}
+
+// flushContext is the context of an attempt whose span is recorded.
+type flushContext struct {
+	context.Context
+	spanner *spanner
+	span    trace.Span
+}
+
+// inFlush is a key for which such a context, and any made from it, has a value.
+type inFlush struct{}
+
+func (c *flushContext) Value(key any) any {
+	if key == c.spanner || key == (inFlush{}) {
+		return c.span
+	}
+	return c.Context.Value(key)
 }
 
 func (s *spanner) flushEnd(ctx context.Context, result batcher.FlushResult) {

@@ -77,4 +77,7 @@
 // its class. A scrape takes one Stats of each batcher, which takes the locks of its intake for as
 // long as it takes to copy some counters. A batcher that is watched holds some 15 KiB. See
 // BenchmarkAdd and the benchmarks beside it, and the README for figures.
+//
+// A batcher.Combiner whose combine function hangs cannot give its Stats, so it holds up the scrape of
+// all metrics of the registry until the function returns: alert on the target that is down (up == 0).
 package prombatcher

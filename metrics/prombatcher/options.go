@@ -20,13 +20,13 @@ type config struct {
 // The buckets double or so: as coarse as series are dear, and fine enough for an alert.
 func defaults() config {
 	return config{
-		durations: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		durations: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		sizes:     []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000},
 	}
 }
 
 // WithDurationBuckets sets the upper bounds of the buckets of both histograms of durations, in
-// seconds, ascending and positive. The default is 0.0005 to 10 in 14 steps. Choose one that is the
+// seconds, ascending and positive. The default is 0.0005 to 60 in 16 steps. Choose one that is the
 // MaxDelay of your batchers, or near it, and one above it: quantiles are interpolated within a bucket,
 // and are never above the last bound, so that an alert beyond it would not fire.
 func WithDurationBuckets(seconds ...float64) Option {
