@@ -388,6 +388,7 @@ func (c counted) Stats() batcher.Stats {
 func TestACollectionThatNobodyWaitsForEnds(t *testing.T) {
 	r := newRig(t)
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	asked := 0
 	for _, name := range []string{"a", "b", "c"} {
 		r.watch(counted{start(t, good, batcher.WithName(name)), func() { asked++; cancel() }})
