@@ -108,20 +108,6 @@ func TestDropsAreToldWhileTheyAreNew(t *testing.T) {
 	})
 }
 
-func TestTextsAreCutAndSayThatTheyAre(t *testing.T) {
-	for in, want := range map[string]string{
-		"":                                 "",
-		"a\x00\xffb":                       "a\x00\uFFFDb",
-		strings.Repeat("é", 500):           strings.Repeat("é", 500),
-		strings.Repeat("é", 501):           strings.Repeat("é", 499) + "…",
-		strings.Repeat("😀", 500):           strings.Repeat("😀", 500),
-		strings.Repeat("😀", 500) + "x":     strings.Repeat("😀", 499) + "…",
-		strings.Repeat("\xff", 3000) + "x": "\uFFFD…",
-	} {
-		assert.Equal(t, want, cut(in))
-	}
-}
-
 func TestAPageThatIsMadeLateSaysSo(t *testing.T) {
 	b := start(t, good)
 	require.NoError(t, b.AddWait(t.Context(), 1))
@@ -130,11 +116,13 @@ func TestAPageThatIsMadeLateSaysSo(t *testing.T) {
 	assert.EqualValues(t, 1, got.Stats.Flushed)
 }
 
-func TestSinceIsOfThePage(t *testing.T) {
+func TestSinceAndAgeAreOfThePage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		made := time.Now()
 		p := show(t)
 		time.Sleep(time.Hour)
-		assert.Equal(t, made.UTC(), stats(t, p).Since.UTC())
+		s := stats(t, p)
+		assert.Equal(t, made.UTC(), s.Since.UTC())
+		assert.Equal(t, 3600., s.Age)
 	})
 }

@@ -10,7 +10,7 @@
 //
 // # What it serves
 //
-// Under whatever path it is mounted at, also behind [http.StripPrefix]:
+// Under whatever path it is mounted at, with a slash at its end, also behind [http.StripPrefix]:
 //
 //	(the path itself)   the page: for each batcher a card, with a verdict in words, live charts, the last
 //	                    errors and the configuration

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -181,50 +180,6 @@ func TestMissingBatchersAreAFaultOfTheProgram(t *testing.T) {
 	assert.PanicsWithValue(t, "batcherdebug: batcher 2 of 2 is nil", func() { Handler(b, nil) })
 	assert.PanicsWithValue(t, "batcherdebug: batcher 1 of 1 is nil", func() { Handler(none) })
 	assert.Equal(t, []Batcher{}, stats(t, show(t)).Batchers, "without any it is an empty list")
-}
-
-// hostile is an error whose methods panic when they are looked at.
-type hostile struct{}
-
-func (hostile) Error() string { panic("Error") }
-
-func TestHostileNamesAndErrorsAreShownAsText(t *testing.T) {
-	name := "<img src=x onerror=alert(1)>\n\xff" + strings.Repeat("é", 10_000)
-	outcomes := []error{errors.New(name), hostile{}, errSink, errSink}
-	b := start(t, func(context.Context, []int) error {
-		defer func() { outcomes = outcomes[1:] }()
-		return outcomes[0]
-	}, batcher.WithName(name))
-	p := show(t, b)
-	for range len(outcomes) {
-		assert.Error(t, b.AddWait(t.Context(), 1))
-	}
-	got := stats(t, p).Batchers[0]
-	for _, text := range []string{got.Name, got.Errors[2].Text} {
-		assert.True(t, utf8.ValidString(text))
-		assert.True(t, strings.HasPrefix(text, "<img src=x onerror=alert(1)>\n\uFFFDé"))
-		assert.Equal(t, 500, utf8.RuneCountInString(text))
-		assert.True(t, strings.HasSuffix(text, "é…"))
-	}
-	assert.Equal(t, "(the methods of this error panic)", got.Errors[1].Text)
-	assert.Equal(t, 2, got.Errors[0].Times, "the same in a row is one")
-	assert.EqualValues(t, 4, got.Stats.FailedAttempts)
-}
-
-func TestTheLastErrorsAreKeptAndNoMore(t *testing.T) {
-	n := 0
-	b := start(t, func(context.Context, []int) error {
-		n++
-		return errors.New(strings.Repeat("x", n))
-	})
-	p := show(t, b)
-	for range 25 {
-		assert.Error(t, b.AddWait(t.Context(), 1))
-	}
-	got := stats(t, p).Batchers[0].Errors
-	require.Len(t, got, 10)
-	assert.Len(t, got[0].Text, 25)
-	assert.Len(t, got[9].Text, 16)
 }
 
 func TestOneSnapshotIsForAllWhoAskWithinASecond(t *testing.T) {

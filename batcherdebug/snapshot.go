@@ -16,8 +16,9 @@ import (
 // Snapshot is the content of stats.json. Durations are in seconds.
 type Snapshot struct {
 	Time     time.Time `json:"time"`
-	Since    time.Time `json:"since"`    // when Handler was called: if it changes, the program was started anew
-	Batchers []Batcher `json:"batchers"` // in the order of Handler's arguments
+	Since    time.Time `json:"since"`       // when Handler was called: if it changes, the program was started anew
+	Age      float64   `json:"age_seconds"` // since Handler was called, by a clock that nobody sets
+	Batchers []Batcher `json:"batchers"`    // in the order of Handler's arguments
 }
 
 // Batcher is one of them.
@@ -72,14 +73,14 @@ type Bucket struct {
 	Count int `json:"count"`
 }
 
-// Failure is an error of a flush, and how often it came in a row.
+// Failure is an error of a flush: one of the last 10 different ones, by class and text.
 type Failure struct {
 	Time    time.Time `json:"time"`  // the last time
 	Class   string    `json:"class"` // [batcher.ErrorClass]
 	Text    string    `json:"text"`  // at most 500 characters
 	Items   int       `json:"items"`
 	Attempt int       `json:"attempt"`
-	Times   int       `json:"times"`
+	Times   int       `json:"times"` // since it is among these
 }
 
 // Config is [batcher.Config].
@@ -110,7 +111,7 @@ func (p *Page) snapshot() []byte {
 		return p.latest
 	}
 	p.ask()
-	s := Snapshot{Time: time.Now(), Since: p.since, Batchers: []Batcher{}}
+	s := Snapshot{Time: time.Now(), Since: p.since, Age: time.Since(p.since).Seconds(), Batchers: []Batcher{}}
 	for _, w := range p.watched {
 		s.Batchers = append(s.Batchers, w.look(s.Time))
 	}

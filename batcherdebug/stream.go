@@ -56,8 +56,8 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// send writes one event, within a time of its own: the server's is for short answers. Where a deadline cannot be set, a client that does not read blocks its own
-// goroutine only.
+// send writes one event, within a time of its own: the server's is for short answers. Where a
+// deadline cannot be set, a client that does not read blocks its own goroutine only.
 func (p *Page) send(w http.ResponseWriter, out *http.ResponseController, kind string, data []byte) error {
 	_ = out.SetWriteDeadline(time.Now().Add(p.patience))
 	for _, part := range []string{"retry: 2000\n", kind, "data: ", string(data), "\n\n"} {

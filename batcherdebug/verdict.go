@@ -19,7 +19,8 @@ const (
 	Full State = "full"
 	// Dropping: items were dropped since the snapshot before, made at most 5 seconds ago.
 	Dropping State = "dropping"
-	// Failing: the last attempt to flush has failed.
+	// Failing: the last attempt to flush has failed. If that was for some of its items only, or for
+	// some keys of a Combiner, the batcher is Flaky.
 	Failing State = "failing"
 	// Stuck: the oldest item held is older than 10 seconds and 10 times MaxDelay.
 	Stuck State = "stuck"
@@ -98,7 +99,8 @@ func (b *Batcher) behind() string {
 	s, c := &b.Stats, &b.Config
 	switch {
 	case c.QueueDepth > 0 && float64(s.QueueDepth) >= 0.8*float64(c.QueueDepth):
-		return fmt.Sprintf("%d of at most %d batches wait for a worker", s.QueueDepth, c.QueueDepth)
+		return fmt.Sprintf("%s for a worker; the queue has room for %d",
+			counted(int64(s.QueueDepth), "batch waits", "batches wait"), c.QueueDepth)
 	case c.MaxHeld > 0 && float64(s.Pending) >= 0.8*float64(c.MaxHeld):
 		return fmt.Sprintf("%d of at most %d items are held", s.Pending, c.MaxHeld)
 	}

@@ -46,7 +46,7 @@ func TestVerdicts(t *testing.T) {
 		"old, but MaxDelay is long": {Batcher{Stats: Stats{Pending: 1, OldestAge: 20}}, facts{lastOK: ago(time.Minute)},
 			Flowing, "1 item is held; the last flush ended 1m0s ago"},
 		"queue": {Batcher{Stats: Stats{Pending: 400, QueueDepth: 4}, Errors: failure}, facts{lastOK: ago(time.Second)},
-			Behind, "4 of at most 4 batches wait for a worker"},
+			Behind, "4 batches wait for a worker; the queue has room for 4"},
 		"held": {Batcher{Stats: Stats{Pending: 480}}, facts{lastOK: ago(time.Second)},
 			Behind, "480 of at most 600 items are held"},
 		"nearly": {Batcher{Stats: Stats{Pending: 479, QueueDepth: 3}, Recent: Recent{Batches: 2, MeanSize: 1}},

@@ -4,6 +4,8 @@ package batcherdebug
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -62,9 +64,12 @@ func watch(id int, b batcher.Observed) *watched {
 }
 
 func (w *watched) flushEnd(_ context.Context, info batcher.Info, result batcher.FlushResult) {
-	var failure Failure
+	var (
+		failure Failure
+		inPart  bool
+	)
 	if result.Err != nil {
-		failure = describe(info, result.Err) // without the lock: it calls methods of the error
+		failure, inPart = describe(info, result.Err) // without the lock: it calls methods of the error
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -72,36 +77,61 @@ func (w *watched) flushEnd(_ context.Context, info batcher.Info, result batcher.
 	if info.First {
 		w.batches.put(sealed{info.Size, info.Reason})
 	}
-	if result.Err == nil {
-		w.lastOK = time.Now()
-		return
+	if result.Err != nil {
+		w.failed++
+		w.noteLocked(failure)
 	}
-	w.failed++
-	w.noteLocked(failure)
+	if result.Err == nil || inPart {
+		w.lastOK = time.Now()
+	}
 }
 
-// noteLocked adds a failure, or counts it if it is the last one again.
+// noteLocked puts a failure last. It replaces the one that is the same but for its time, or else the
+// oldest.
 func (w *watched) noteLocked(f Failure) {
-	if n := len(w.errors); n > 0 && w.errors[n-1].Class == f.Class && w.errors[n-1].Text == f.Text {
-		f.Times += w.errors[n-1].Times
-		w.errors[n-1] = f
-		return
-	}
-	if len(w.errors) == keptErrors {
-		w.errors = append(w.errors[:0], w.errors[1:]...)
+	old := slices.IndexFunc(w.errors, func(o Failure) bool { return o.Class == f.Class && o.Text == f.Text })
+	switch {
+	case old >= 0:
+		f.Times += w.errors[old].Times
+		w.errors = slices.Delete(w.errors, old, old+1)
+	case len(w.errors) == keptErrors:
+		w.errors = slices.Delete(w.errors, 0, 1)
 	}
 	w.errors = append(w.errors, f)
 }
 
-// describe survives an error whose methods panic.
-func describe(info batcher.Info, err error) (f Failure) {
+// describe reports also whether some of the items were flushed, as far as the error can tell. It
+// survives an error whose methods panic.
+func describe(info batcher.Info, err error) (f Failure, inPart bool) {
 	f = Failure{Time: time.Now(), Class: "other", Text: "(the methods of this error panic)", Items: info.Size,
 		Attempt: info.Attempt, Times: 1}
 	defer func() { _ = recover() }()
 	text := cut(err.Error())
 	f.Class, f.Text = batcher.ErrorClass(err), text
-	return f
+	var partial *batcher.PartialError
+	if errors.As(err, &partial) {
+		return f, ofSome(partial, info.Size)
+	}
+	return f, f.Class == partialClass
 }
+
+// ofSome reports whether the error is of some of size items, and not of all, as one is that says
+// nothing usable.
+func ofSome(partial *batcher.PartialError, size int) bool {
+	failed := 0
+	for i, err := range partial.Errs {
+		if i < 0 || i >= size {
+			return false
+		}
+		if err != nil {
+			failed++
+		}
+	}
+	return failed > 0 && failed < size
+}
+
+// partialClass is that of a PartialKeyError, whatever its type of keys.
+var partialClass = batcher.ErrorClass(&batcher.PartialError{})
 
 // cut makes s valid UTF-8 and not too long to be read.
 func cut(s string) string {

@@ -5,17 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -161,85 +155,6 @@ func TestHostileNamesAndErrorsAreText(t *testing.T) {
 	tb.clean(server)
 }
 
-func TestWithTheKeyboardAlone(t *testing.T) {
-	l := startLoad(t)
-	server := serve(t, l.page(t))
-	tb := open(t)
-	tb.show(server, 3)
-	var reached []string
-	for range 9 {
-		tb.do(chromedp.KeyEvent(kb.Tab))
-		reached = append(reached, eval[string](tb, `document.activeElement.textContent`))
-		assert.NotEqual(t, "none", eval[string](tb, `getComputedStyle(document.activeElement).outlineStyle`), "the focus is seen")
-	}
-	assert.Equal(t, []string{"Pause", "Numbers", "JSON"}, reached[:3])
-	for _, name := range reached[3:] {
-		assert.Regexp(t, "^(Errors|Configuration)", name)
-	}
-	tb.do(chromedp.KeyEvent(kb.Enter))
-	assert.True(t, eval[bool](tb, `document.activeElement.closest('details').open`))
-
-	tb.do(chromedp.Evaluate[chromedp.Void](`document.getElementById('pause').focus()`), chromedp.KeyEvent(kb.Enter))
-	tb.until("paused")
-	before := eval[[]map[string]string](tb, totals)
-	l.add(t, 10)
-	l.settle(t)
-	tb.do(chromedp.KeyEvent(" "))
-	tb.until("live")
-	tb.eventually(`(` + totals + `)[0].added === '10'`)
-	assert.Equal(t, "0", before[0]["added"])
-
-	tb.do(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter)) // Numbers
-	assert.Equal(t, "true", eval[string](tb, `document.activeElement.getAttribute('aria-pressed')`))
-	assert.True(t, eval[bool](tb, `document.querySelector('.charts').offsetHeight === 0`))
-	assert.Contains(t, eval[string](tb, `document.querySelector('.tables').innerText`), "in/s")
-	tb.clean(server)
-}
-
-// contrasts are those of all colours of text with what is behind them.
-const contrasts = `(() => {
-	const style = getComputedStyle(document.documentElement);
-	const luminance = name => {
-		const hex = style.getPropertyValue(name).trim();
-		const part = at => { const c = parseInt(hex.slice(at, at + 2), 16) / 255; return c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4; };
-		return .2126 * part(1) + .7152 * part(3) + .0722 * part(5);
-	};
-	const found = {};
-	for (const text of ['--text', '--faint', '--good', '--warn', '--bad', '--calm', '--in', '--out', '--held'])
-		for (const back of ['--card', '--page']) {
-			const [a, b] = [luminance(text), luminance(back)].sort((x, y) => y - x);
-			found[text + ' on ' + back] = (a + .05) / (b + .05);
-		}
-	return found;
-})()`
-
-func TestSmallAndLargeWindowsInLightAndDark(t *testing.T) {
-	l := startLoad(t)
-	l.run(t)
-	server := serve(t, l.page(t))
-	tb := open(t)
-	tb.show(server, 3)
-	tb.eventually(`document.querySelectorAll('.card[data-state=flowing]').length >= 1`)
-	backgrounds := map[string]bool{}
-	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{360, 768, 1280, 1920} {
-			tb.size(width, 900, scheme)
-			assert.LessOrEqual(t, eval[int64](tb, "document.documentElement.scrollWidth"), width, "no sideways scrolling")
-			tb.picture(fmt.Sprintf("%d-%s", width, scheme))
-		}
-		for colours, contrast := range eval[map[string]float64](tb, contrasts) {
-			assert.GreaterOrEqual(t, contrast, 4.5, "%s, %s", scheme, colours)
-		}
-		backgrounds[eval[string](tb, "getComputedStyle(document.body).backgroundColor")] = true
-	}
-	assert.Len(t, backgrounds, 2)
-	tb.size(360, 900, "dark")
-	tb.do(chromedp.Click("#numbers"))
-	assert.LessOrEqual(t, eval[int64](tb, "document.documentElement.scrollWidth"), int64(360), "nor with tables")
-	tb.picture("360-numbers")
-	tb.clean(server)
-}
-
 func TestManyCardsAndNone(t *testing.T) {
 	l := startLoad(t)
 	var many []batcher.Observed
@@ -257,97 +172,6 @@ func TestManyCardsAndNone(t *testing.T) {
 	defer none.Close()
 	tb.show(serve(t, none), 0)
 	tb.eventually(`document.getElementById('empty').checkVisibility()`)
-}
-
-// serveAt serves on an address until the returned function is called.
-func serveAt(t *testing.T, addr string, page *batcherdebug.Page) (*httptest.Server, func()) {
-	t.Helper()
-	var listener net.Listener
-	require.Eventually(t, func() (ok bool) {
-		var err error
-		listener, err = net.Listen("tcp", addr)
-		return err == nil
-	}, time.Minute, 10*time.Millisecond)
-	mux := http.NewServeMux()
-	mux.Handle("/debug/batcher/", page)
-	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: mux}}
-	server.Start()
-	return server, func() {
-		server.CloseClientConnections()
-		server.Close()
-		page.Close()
-	}
-}
-
-func TestThePageComesBackAfterTheServer(t *testing.T) {
-	l := startLoad(t)
-	tb := open(t)
-	server, kill := serveAt(t, "127.0.0.1:0", l.page(t))
-	tb.show(server, 3)
-	kill()
-	tb.until("reconnecting")
-	addr := server.Listener.Addr().String()
-	page := l.page(t)
-	_, stop := serveAt(t, addr, page)
-	tb.until("live")
-	l.add(t, 5)
-	l.settle(t)
-	tb.eventually(`(` + totals + `)[1].added === '5'`)
-
-	page.Close() // as RegisterOnShutdown does
-	tb.until("closed")
-	stop()
-	other, err := batcher.New(func(context.Context, []int) error { return nil }, batcher.WithName("other"), batcher.WithMaxSize(77))
-	require.NoError(t, err)
-	defer func() { assert.NoError(t, other.Close(context.Background())) }()
-	_, stop = serveAt(t, addr, batcherdebug.Handler(other, other, other))
-	tb.until("live")
-	tb.eventually(`document.querySelectorAll('.card').length === 3 &&
-		Array.from(document.querySelectorAll('.card')).every(card => card.querySelector('h2').textContent === 'other' &&
-			card.querySelector('.config').textContent.includes('MaxSize77'))`) // as many cards, but of other batchers
-	stop()
-}
-
-// stalls lets the first event through, and then nothing, as a connection does that has died unnoticed.
-type stalls struct {
-	http.ResponseWriter
-	stalled atomic.Bool
-}
-
-func (s *stalls) Unwrap() http.ResponseWriter { return s.ResponseWriter }
-func (s *stalls) Write(b []byte) (int, error) {
-	if s.stalled.Load() {
-		return len(b), nil
-	}
-	if string(b) == "\n\n" {
-		s.stalled.Store(true)
-	}
-	return s.ResponseWriter.Write(b)
-}
-
-func TestFiguresThatAreOldAreNotCalledLive(t *testing.T) {
-	l := startLoad(t)
-	page := l.page(t)
-	var stall atomic.Bool
-	stall.Store(true)
-	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if stall.Load() && strings.HasSuffix(r.URL.Path, "/events") {
-			w = &stalls{ResponseWriter: w}
-		}
-		page.ServeHTTP(w, r)
-	}))
-	tb := open(t)
-	tb.show(server, 3)
-	tb.do(chromedp.Evaluate[chromedp.Void](`new MutationObserver(() => {
-		(window.seen ??= []).push(document.getElementById('connection').textContent);
-	}).observe(document.getElementById('connection'), { childList: true }); undefined`))
-	tb.eventually(`window.seen && window.seen.includes('no news: reconnecting')`)
-	stall.Store(false)
-	l.add(t, 5)
-	l.settle(t)
-	tb.eventually(`(` + totals + `)[0].added === '5'`)
-	tb.until("live")
-	tb.clean(server)
 }
 
 func TestTheBarTellsHowManyAreInTrouble(t *testing.T) {
@@ -390,23 +214,4 @@ func TestTheBarTellsHowManyAreInTrouble(t *testing.T) {
 	for _, b := range []*batcher.Batcher[int]{down, slow, idle} {
 		assert.NoError(t, b.Close(context.Background()))
 	}
-}
-
-// deaf hides that a ResponseWriter can flush, as some middleware does.
-type deaf struct{ w http.ResponseWriter }
-
-func (d deaf) Header() http.Header         { return d.w.Header() }
-func (d deaf) Write(b []byte) (int, error) { return d.w.Write(b) }
-func (d deaf) WriteHeader(status int)      { d.w.WriteHeader(status) }
-
-func TestWhereEventsCannotPassThePagePolls(t *testing.T) {
-	l := startLoad(t)
-	page := l.page(t)
-	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { page.ServeHTTP(deaf{w}, r) }))
-	tb := open(t)
-	tb.do(chromedp.Navigate(server.URL + "/debug/batcher/"))
-	tb.until("polling")
-	l.add(t, 5)
-	l.settle(t)
-	tb.eventually(`(` + totals + `)[0].added === '5'`)
 }

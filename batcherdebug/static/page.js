@@ -2,8 +2,8 @@
 // draws. All text goes in by textContent: names and errors may hold anything.
 "use strict";
 
-const keep = 300; // points of history, one a second
-const least = 60; // points that a chart is wide enough for from the beginning
+const keep = 300; // seconds of history
+const least = 60; // seconds that a chart is wide enough for from the beginning
 const patience = 5; // seconds without news, after which the page no longer claims to be live
 const worst = ["silent", "full", "dropping", "failing", "stuck", "behind", "flaky", "flowing", "idle"];
 const $ = (id) => document.getElementById(id);
@@ -20,7 +20,7 @@ function count(n) {
 
 // mean has three figures, and never an exponent.
 function mean(n) {
-  return n < 99.95 ? n.toPrecision(3) : count(Math.round(n));
+  return n < 99.95 ? String(Number(n.toPrecision(3))) : count(Math.round(n));
 }
 
 // short is a power of two for the axis: 1024 is 1k.
@@ -46,6 +46,12 @@ function time(seconds) {
     }
   }
   return Math.round(seconds * 1e9) + " ns";
+}
+
+// moment is when something was, with the day unless it is today.
+function moment(text) {
+  const then = new Date(text), today = then.toDateString() === new Date().toDateString();
+  return today ? then.toLocaleTimeString() : then.toLocaleString();
 }
 
 // ---- Small helpers for elements ----
@@ -99,13 +105,14 @@ function lineChart(title, series) {
   figure.append(caption, svg);
   return {
     figure,
-    // draw takes a list of values for each series, null for none, and the value at the upper edge.
-    draw(lists, top, write) {
-      const minutes = Math.max(least, lists[0].length) / 60;
-      setText(most, (top > 0 ? `↑ ${write(top)} · ` : "") + `${minutes.toPrecision(2).replace(/\.0$/, "")} min`);
+    // draw takes the times of the points, a list of values for each series, null for none, and the value
+    // at the upper edge.
+    draw(times, lists, top, write) {
+      const span = Math.max(least, times.at(-1) - times[0]);
+      setText(most, (top > 0 ? `↑ ${write(top)} · ` : "") + `${(span / 60).toPrecision(2).replace(/\.0$/, "")} min`);
       lists.forEach((list, i) => {
         const area = series[i].className.includes("area");
-        paths[i].setAttribute("d", outline(list, top || 1, area));
+        paths[i].setAttribute("d", outline(times, list, span, top || 1, area));
       });
       const now = lists.map((l) => l.at(-1)).filter((_, i) => series[i].label);
       svg.setAttribute("aria-label", `${title}: now ` + series.filter((s) => s.label)
@@ -114,23 +121,21 @@ function lineChart(title, series) {
   };
 }
 
-// outline is the path of the values, the newest at the right edge; gaps stay gaps.
-function outline(list, top, closed) {
-  const step = width / (Math.max(least, list.length) - 1), first = width - (list.length - 1) * step;
-  let path = "", pen = false, begin = 0;
-  list.forEach((value, i) => {
-    const x = first + i * step;
-    if (value === null) {
-      if (closed && pen) path += `L${(x - step).toFixed(1)} ${height}L${begin.toFixed(1)} ${height}Z`;
-      pen = false;
-      return;
+// outline is the path of the values at their times, the newest at the right edge; gaps stay gaps.
+function outline(times, list, span, top, closed) {
+  const x = (i) => (width - (width * (times.at(-1) - times[i])) / span).toFixed(1);
+  const y = (i) => (height - 1 - Math.min(1, list[i] / top) * (height - 3)).toFixed(1);
+  let path = "";
+  for (let i = 0; i < list.length; i++) {
+    if (list[i] === null) continue;
+    const begin = x(i);
+    path += `M${begin} ${y(i)}h0`; // a value without neighbours is a dot
+    while (i + 1 < list.length && list[i + 1] !== null) {
+      i++;
+      path += `L${x(i)} ${y(i)}`;
     }
-    const y = height - 1 - Math.min(1, value / top) * (height - 3);
-    if (!pen) begin = x;
-    path += `${pen ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
-    pen = true;
-  });
-  if (closed && pen) path += `L${width} ${height}L${begin.toFixed(1)} ${height}Z`;
+    if (closed) path += `L${x(i)} ${height}L${begin} ${height}Z`;
+  }
   return path;
 }
 
@@ -199,8 +204,9 @@ function shares(title) {
 // ---- A card ----
 
 class Card {
-  constructor() {
+  constructor(id) {
     this.root = $("card").content.firstElementChild.cloneNode(true);
+    this.root.id = "card-" + id;
     const find = (selector) => this.root.querySelector(selector);
     this.find = find;
     this.items = lineChart("items a second", [{ className: "in", label: "in" }, { className: "out", label: "out" }]);
@@ -212,8 +218,8 @@ class Card {
     this.history = [];
   }
 
-  // take adds a snapshot of this batcher, at a time in seconds, and draws.
-  take(at, b) {
+  // take adds a snapshot of this batcher, at a time in seconds, and draws. The title tells it from the others.
+  take(at, b, title) {
     const last = this.history.at(-1);
     if (last && at - last.at > 5) this.history.push({ ...last, at, gap: true }); // a pause
     const previous = this.history.at(-1);
@@ -225,49 +231,54 @@ class Card {
         held: b.stats.pending, p50: b.recent.attempts ? b.recent.flush_p50_seconds : null,
         p99: b.recent.attempts ? b.recent.flush_p99_seconds : null,
       });
-      this.history.splice(0, this.history.length - keep);
+      this.history = this.history.filter((p) => at - p.at <= keep);
     }
-    this.show(b);
+    this.show(b, title);
   }
 
-  show(b) {
-    const { find, history } = this, s = b.stats, now = history.at(-1);
+  show(b, title) {
     this.root.dataset.state = b.state;
-    const name = b.name || "(no name)";
-    setText(find("h2"), name);
-    this.root.setAttribute("aria-label", name);
-    setText(find(".front-end"), b.front_end);
-    setText(find(".state"), b.state);
-    find(".state").dataset.state = b.state;
-    setText(find(".verdict"), b.verdict);
-    pairs(find(".figures"), [
+    this.root.setAttribute("aria-label", title);
+    setText(this.find("h2"), title);
+    this.find("h2").title = title;
+    setText(this.find(".front-end"), b.front_end);
+    setText(this.find(".state"), b.state);
+    this.find(".state").dataset.state = b.state;
+    setText(this.find(".verdict"), b.verdict);
+    this.showFigures(b);
+    this.draw(b);
+    this.showErrors(b.errors, title);
+    this.showConfig(b.config, title);
+  }
+
+  showFigures(b) {
+    const s = b.stats, now = this.history.at(-1);
+    const queue = b.config.queue_depth ? `${count(s.queue_depth)} of ${count(b.config.queue_depth)}` : count(s.queue_depth);
+    pairs(this.find(".figures"), [
       ["in, a second", rate(now.in)], ["out, a second", rate(now.out)],
-      ["held", count(s.pending)], ["of at most", count(b.config.max_held)],
-      ["queue", b.config.queue_depth ? `${s.queue_depth} of ${b.config.queue_depth}` : String(s.queue_depth)],
-      ["at work", `${s.running} of ${b.config.workers}`],
+      ["held", count(s.pending)], ["of at most", count(b.config.max_held)], ["queue", queue],
+      ["at work", `${count(s.running)} of ${count(b.config.workers)}`],
       ["producers wait", count(s.waiting)], ["oldest item", time(s.oldest_age_seconds)],
       ["flush p50", b.recent.attempts ? time(b.recent.flush_p50_seconds) : "–"],
       ["flush p99", b.recent.attempts ? time(b.recent.flush_p99_seconds) : "–"],
     ]);
-    pairs(find(".totals"), [
+    pairs(this.find(".totals"), [
       ["added", count(s.added)], ["flushed", count(s.flushed)], ["failed", count(s.failed), s.failed && "bad"],
       ["dropped", count(s.dropped), s.dropped && "bad"], ["handed back", count(s.returned), s.returned && "bad"],
       ["folded", count(s.folded)], ["merged", count(s.merged)], ["retries", count(s.retries)],
       ["failed attempts", count(s.failed_attempts), s.failed_attempts && "bad"],
     ]);
-    this.draw(b);
-    this.showErrors(b.errors);
-    this.showConfig(b.config);
   }
 
   draw(b) {
     const list = (name) => this.history.map((p) => (p.gap || p[name] === undefined ? null : p[name]));
     const most = (...lists) => Math.max(0, ...lists.flat());
     const [ins, outs, held, p50, p99] = ["in", "out", "held", "p50", "p99"].map(list);
-    this.items.draw([ins, outs], most(ins, outs) * 1.05, rate);
+    const times = this.history.map((p) => p.at);
+    this.items.draw(times, [ins, outs], most(ins, outs) * 1.05, rate);
     const top = Math.max(most(held) * 1.3, 1), bound = b.config.max_held;
-    this.held.draw([held, held, bound <= top ? held.map(() => bound) : []], Math.min(top, bound * 1.05), count);
-    this.flush.draw([p50, p99], most(p50, p99) * 1.05, time);
+    this.held.draw(times, [held, held, bound <= top ? held.map(() => bound) : []], Math.min(top, bound * 1.05), count);
+    this.flush.draw(times, [p50, p99], most(p50, p99) * 1.05, time);
     this.sizes.draw(b.recent);
     this.reasons.draw(Object.entries(b.stats.batches));
     if (!this.find(".tables").hidden) this.showTables(b);
@@ -278,7 +289,7 @@ class Card {
     const points = this.history.filter((p) => !p.gap).slice(-10).reverse(), newest = points[0].at;
     const tables = this.find(".tables");
     [
-      ["the last ten seconds", ["when", "in/s", "out/s", "held", "p50", "p99"], points.map((p) => [
+      ["the last ten snapshots", ["when", "in/s", "out/s", "held", "p50", "p99"], points.map((p) => [
         Math.round(newest - p.at) + " s ago", rate(p.in), rate(p.out), count(p.held), time(p.p50), time(p.p99)])],
       ["sizes of recent batches", ["items", "batches"],
         b.recent.sizes.map((s) => [s.from === s.to ? String(s.from) : `${s.from}–${s.to}`, String(s.count)])],
@@ -286,8 +297,8 @@ class Card {
     ].forEach(([title, heads, rows], i) => fill(tables.children[i] || tables.appendChild(table(title, heads)), rows));
   }
 
-  showErrors(errors) {
-    setText(this.find(".errors summary"), errors.length ? `Errors (${errors.length})` : "Errors (none)");
+  showErrors(errors, title) {
+    setSummary(this.find(".errors summary"), errors.length ? `Errors (${errors.length})` : "Errors (none)", title);
     const list = this.find(".errors ol");
     while (list.children.length > errors.length) list.lastChild.remove();
     errors.forEach((e, i) => {
@@ -295,15 +306,17 @@ class Card {
       if (!li) {
         li = list.appendChild(element("li"));
         li.append(element("div", "what"), element("div", "text"));
+        li.lastChild.tabIndex = 0; // it may be longer than its place, and is scrolled then
       }
       const times = e.times > 1 ? `, ${count(e.times)} times` : "";
-      const what = `${new Date(e.time).toLocaleTimeString()} · ${e.class}${times} · attempt ${e.attempt} at ${count(e.items)} ${e.items === 1 ? "item" : "items"}`;
+      const what = `${moment(e.time)} · ${e.class}${times} · attempt ${e.attempt} at ${count(e.items)} ${e.items === 1 ? "item" : "items"}`;
       setText(li.firstChild, what);
       setText(li.lastChild, e.text);
     });
   }
 
-  showConfig(c) {
+  showConfig(c, title) {
+    setSummary(this.find(".config summary"), "Configuration", title);
     const no = (n, text) => (n ? text : "none");
     pairsFlat(this.find(".config dl"), [
       ["MaxSize", count(c.max_size)], ["MaxDelay", c.eager ? "none: eager" : time(c.max_delay_seconds)],
@@ -323,10 +336,18 @@ class Card {
   }
 }
 
-// pairsFlat is a <dl> in two columns, made once.
+// setSummary names what is folded, to the ear with the batcher that it belongs to.
+function setSummary(e, text, title) {
+  setText(e, text);
+  if (e.ariaLabel !== `${text}, ${title}`) e.ariaLabel = `${text}, ${title}`;
+}
+
+// pairsFlat is a <dl> in two columns, always of the same names.
 function pairsFlat(dl, values) {
-  if (dl.children.length) return;
-  for (const [name, value] of values) dl.append(element("dt", "", name), element("dd", "", value));
+  for (const [i, [name, value]] of values.entries()) {
+    if (!dl.children[2 * i]) dl.append(element("dt", "", name), element("dd"));
+    setText(dl.children[2 * i + 1], value);
+  }
 }
 
 // table is without rows yet; its first column are names.
@@ -373,7 +394,7 @@ function state(name, text) {
 }
 
 function take(text) {
-  const snapshot = JSON.parse(text), at = Date.parse(snapshot.time) / 1000;
+  const snapshot = JSON.parse(text);
   const anew = !latest || latest.since !== snapshot.since; // the program may have other batchers and options now
   latest = snapshot;
   heard = performance.now();
@@ -381,28 +402,34 @@ function take(text) {
   if (anew) {
     cards.length = 0;
     for (let i = 0; i < snapshot.batchers.length; i++) {
-      const card = new Card();
+      const card = new Card(i);
       card.showNumbers($("numbers").getAttribute("aria-pressed") === "true");
       cards.push(card);
     }
     $("cards").replaceChildren(...cards.map((c) => c.root));
   }
-  snapshot.batchers.forEach((b, i) => cards[i].take(at, b));
+  const names = snapshot.batchers.map((b) => b.name || "(no name)");
+  snapshot.batchers.forEach((b, i) => {
+    const alone = names.indexOf(names[i]) === names.lastIndexOf(names[i]);
+    cards[i].take(snapshot.age_seconds, b, alone ? names[i] : `${names[i]} · ${i + 1}`);
+  });
   summarize(snapshot.batchers);
 }
 
-// summarize tells how many batchers are in which state, the worst first, also to who looks at another tab.
+// summarize tells how many batchers are in which state, the worst first, with a link to the first of them;
+// in the title also to who looks at another tab.
 function summarize(batchers) {
-  const parts = worst.map((name) => [name, batchers.filter((b) => b.state === name).length]).filter(([, n]) => n);
-  const list = $("summary");
-  while (list.children.length > parts.length) list.lastChild.remove();
-  parts.forEach(([name, n], i) => {
-    const item = list.children[i] || list.appendChild(element("li", "state"));
-    item.dataset.state = name;
-    setText(item, `${n} ${name}`);
+  const parts = worst.map((name) => [name, batchers.filter((b) => b.state === name)]).filter(([, those]) => those.length);
+  const nav = $("summary");
+  while (nav.children.length > parts.length) nav.lastChild.remove();
+  parts.forEach(([name, those], i) => {
+    const link = nav.children[i] || nav.appendChild(element("a", "state"));
+    link.dataset.state = name;
+    link.setAttribute("href", `#card-${those[0].id}`);
+    setText(link, `${those.length} ${name}`);
   });
   const bad = parts.filter(([name]) => worst.indexOf(name) < worst.indexOf("flowing"));
-  const title = bad.map(([name, n]) => `${n} ${name}`).concat("Batchers").join(" · ");
+  const title = bad.map(([name, those]) => `${those.length} ${name}`).concat("Batchers").join(" · ");
   if (document.title !== title) document.title = title;
 }
 
@@ -411,6 +438,7 @@ function listen() {
   heard = performance.now();
   source = new EventSource("events");
   source.onmessage = (message) => {
+    over = false;
     state("live", "live");
     take(message.data);
   };
@@ -418,12 +446,12 @@ function listen() {
   source.addEventListener("closed", () => {
     stop();
     over = true;
-    state("closed", "closed by the program");
+    down();
     poll = setInterval(ask, 2000); // it may be back soon
   });
   source.onerror = () => {
     if (source.readyState !== EventSource.CLOSED) {
-      state("reconnecting", "reconnecting");
+      down();
       return;
     }
     stop(); // refused: too many streams, or something in between that does not let them through
@@ -445,12 +473,22 @@ async function ask() {
     if (!response.ok) throw new Error(response.statusText);
     const text = await response.text();
     if (!poll) return;
-    over = false;
+    if (over) { // the program is back
+      over = false;
+      listen();
+      return;
+    }
     state("polling", "live, every 2 s");
     take(text);
   } catch {
-    if (poll && !over) state("reconnecting", "reconnecting");
+    if (poll) down();
   }
+}
+
+// down says that there is nobody to hear from, and whether that was to be expected.
+function down() {
+  if (over) state("closed", "closed by the program");
+  else state("reconnecting", "reconnecting");
 }
 
 function stop() {

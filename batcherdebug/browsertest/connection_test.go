@@ -1,0 +1,154 @@
+package browsertest
+
+// What the page says and does when the program, or the way to it, fails.
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-4c1eaf8a/batcher"
+	"github.com/seed-4c1eaf8a/batcher/batcherdebug"
+)
+
+// serveAt serves on an address until the returned function is called.
+func serveAt(t *testing.T, addr string, page *batcherdebug.Page) (*httptest.Server, func()) {
+	t.Helper()
+	var listener net.Listener
+	require.Eventually(t, func() (ok bool) {
+		var err error
+		listener, err = net.Listen("tcp", addr)
+		return err == nil
+	}, time.Minute, 10*time.Millisecond)
+	mux := http.NewServeMux()
+	mux.Handle("/debug/batcher/", page)
+	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: mux}}
+	server.Start()
+	return server, func() {
+		server.CloseClientConnections()
+		server.Close()
+		page.Close()
+	}
+}
+
+func TestThePageComesBackAfterTheServer(t *testing.T) {
+	l := startLoad(t)
+	tb := open(t)
+	server, kill := serveAt(t, "127.0.0.1:0", l.page(t))
+	tb.show(server, 3)
+	kill()
+	tb.until("reconnecting")
+	addr := server.Listener.Addr().String()
+	page := l.page(t)
+	_, stop := serveAt(t, addr, page)
+	tb.until("live")
+	l.add(t, 5)
+	l.settle(t)
+	tb.eventually(`(` + totals + `)[1].added === '5'`)
+
+	page.Close() // as RegisterOnShutdown does
+	tb.until("closed")
+	stop()
+	other, err := batcher.New(func(context.Context, []int) error { return nil }, batcher.WithName("other"), batcher.WithMaxSize(77))
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, other.Close(context.Background())) }()
+	_, stop = serveAt(t, addr, batcherdebug.Handler(other, other, other))
+	tb.until("live")
+	tb.eventually(`document.querySelectorAll('.card').length === 3 &&
+		Array.from(document.querySelectorAll('.card')).every(card => card.querySelector('h2').textContent.startsWith('other · ') &&
+			card.querySelector('.config').textContent.includes('MaxSize77'))`) // as many cards, but of other batchers
+	stop()
+}
+
+// stalls lets the first event through, and then nothing, as a connection does that has died unnoticed.
+type stalls struct {
+	http.ResponseWriter
+	stalled atomic.Bool
+}
+
+func (s *stalls) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+func (s *stalls) Write(b []byte) (int, error) {
+	if s.stalled.Load() {
+		return len(b), nil
+	}
+	if string(b) == "\n\n" {
+		s.stalled.Store(true)
+	}
+	return s.ResponseWriter.Write(b)
+}
+
+func TestFiguresThatAreOldAreNotCalledLive(t *testing.T) {
+	l := startLoad(t)
+	page := l.page(t)
+	var stall atomic.Bool
+	stall.Store(true)
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if stall.Load() && strings.HasSuffix(r.URL.Path, "/events") {
+			w = &stalls{ResponseWriter: w}
+		}
+		page.ServeHTTP(w, r)
+	}))
+	tb := open(t)
+	tb.show(server, 3)
+	tb.do(chromedp.Evaluate[chromedp.Void](`new MutationObserver(() => {
+		(window.seen ??= []).push(document.getElementById('connection').textContent);
+	}).observe(document.getElementById('connection'), { childList: true })`))
+	tb.eventually(`window.seen && window.seen.includes('no news: reconnecting')`)
+	stall.Store(false)
+	l.add(t, 5)
+	l.settle(t)
+	tb.eventually(`(` + totals + `)[0].added === '5'`)
+	tb.until("live")
+	tb.clean(server)
+}
+
+// deaf hides that a ResponseWriter can flush, as some middleware does.
+type deaf struct{ w http.ResponseWriter }
+
+func (d deaf) Header() http.Header         { return d.w.Header() }
+func (d deaf) Write(b []byte) (int, error) { return d.w.Write(b) }
+func (d deaf) WriteHeader(status int)      { d.w.WriteHeader(status) }
+
+func TestWhereEventsCannotPassThePagePolls(t *testing.T) {
+	l := startLoad(t)
+	page := l.page(t)
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { page.ServeHTTP(deaf{w}, r) }))
+	tb := open(t)
+	tb.do(chromedp.Navigate(server.URL + "/debug/batcher/"))
+	tb.until("polling")
+	l.add(t, 5)
+	l.settle(t)
+	tb.eventually(`(` + totals + `)[0].added === '5'`)
+}
+
+func TestAPauseOverTheEndOfTheProgram(t *testing.T) {
+	l := startLoad(t)
+	tb := open(t)
+	page := l.page(t)
+	server, stop := serveAt(t, "127.0.0.1:0", page)
+	tb.show(server, 3)
+	page.Close()
+	tb.until("closed")
+	tb.do(chromedp.Click("#pause"))
+	tb.until("paused")
+	tb.do(chromedp.Click("#pause"))
+	tb.until("closed") // it is refused
+	stop()
+	tb.do(chromedp.Click("#pause"))
+	tb.until("paused")
+	_, stop = serveAt(t, server.Listener.Addr().String(), l.page(t))
+	tb.do(chromedp.Click("#pause"))
+	tb.until("live")
+	assert.False(t, eval[bool](tb, "over"))
+	stop()
+	tb.until("reconnecting")
+}
