@@ -3,6 +3,7 @@ package batcherdebug
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -39,6 +40,19 @@ func BenchmarkBatch(b *testing.B) {
 		_ = q.Add(context.Background(), 1)
 		_ = q.Flush(context.Background())
 	})
+}
+
+// BenchmarkHook is what the page adds to an attempt.
+func BenchmarkHook(b *testing.B) {
+	q, err := batcher.New(func(context.Context, []int64) error { return nil })
+	require.NoError(b, err)
+	w := show(b, q).watched[0]
+	b.ReportAllocs()
+	for b.Loop() {
+		w.flushEnd(context.Background(), batcher.Info{First: true, Size: 500, Reason: batcher.ReasonSize},
+			batcher.FlushResult{Duration: time.Millisecond})
+	}
+	require.NoError(b, q.Close(context.Background()))
 }
 
 // BenchmarkSnapshot is what a second of being watched costs, for one batcher.

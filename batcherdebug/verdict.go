@@ -46,7 +46,8 @@ type facts struct {
 func (b *Batcher) judge(f facts) (State, string) {
 	switch failing := len(b.Errors) > 0 && b.Errors[0].Time.After(f.lastOK); {
 	case !f.asked.IsZero():
-		return Silent, fmt.Sprintf("no answer for %s: a combine function or a key hangs, or there is no processor time",
+		return Silent, fmt.Sprintf("no answer for %s: a combine function or a key hangs, or there is no processor time; "+
+			"the figures are from before",
 			short(f.now.Sub(f.asked)))
 	case b.Stats.Waiting > 0 && failing:
 		return Full, b.waiting() + "; " + b.lastFailure(f.now)

@@ -33,7 +33,7 @@ func TestVerdicts(t *testing.T) {
 		"just flushed": {Batcher{Recent: Recent{Batches: 1, Full: 1, MeanSize: 100}}, facts{lastOK: ago(time.Second)},
 			Flowing, "of the last 1 batch, 100 % were full; on average 100 of 100 items"},
 		"silent": {Batcher{Stats: Stats{Waiting: 1}}, facts{asked: ago(2 * time.Second)}, Silent,
-			"no answer for 2s: a combine function or a key hangs, or there is no processor time"},
+			"no answer for 2s: a combine function or a key hangs, or there is no processor time; the figures are from before"},
 		"full": {Batcher{Stats: Stats{Waiting: 1, Pending: 600}}, facts{dropped: drops{1, time.Second}},
 			Full, "1 producer waits for room; 600 of at most 600 items are held"},
 		"full since the sink fails": {Batcher{Stats: Stats{Waiting: 2, Pending: 600}, Errors: failure}, facts{},

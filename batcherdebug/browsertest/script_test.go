@@ -33,6 +33,31 @@ func TestTheHistoryIsOfTimeAndNotOfSnapshots(t *testing.T) {
 	assert.Equal(t, "1 min", minutes(`0, 1, 2, 10000`), "after a pause")
 }
 
+func TestWhatIsSilentHasNoRates(t *testing.T) {
+	l := startLoad(t)
+	tb := open(t)
+	tb.show(serve(t, l.page(t)), 3)
+	rates := eval[[]string](tb, `(() => {
+		const card = `+feed+`(0), b = structuredClone(latest.batchers[0]), shown = [];
+		for (const [at, state, added] of [[1, 'flowing', 11], [2, 'silent', 11], [3, 'silent', 11], [4, 'flowing', 999], [5, 'flowing', 1005]]) {
+			Object.assign(b, { state });
+			b.stats.added = added;
+			card.take(at, b, 'x');
+			shown.push(card.find('.figures dd').textContent);
+		}
+		card.showTables(b);
+		return shown;
+	})()`)
+	assert.Equal(t, []string{"10", "–", "–", "–", "6.0"}, rates, "nor the sum of all that time when it answers again")
+	assert.Equal(t, 0, eval[int](tb, `(() => { // one that was never heard
+		const card = new Card(1), b = structuredClone(latest.batchers[0]);
+		b.state = 'silent';
+		card.showNumbers(true);
+		card.take(1, b, 'x');
+		return card.find('.tables tbody').rows.length;
+	})()`))
+}
+
 func TestLinesHaveGapsAndDots(t *testing.T) {
 	l := startLoad(t)
 	tb := open(t)

@@ -220,20 +220,27 @@ class Card {
 
   // take adds a snapshot of this batcher, at a time in seconds, and draws. The title tells it from the others.
   take(at, b, title) {
-    const last = this.history.at(-1);
-    if (last && at - last.at > 5) this.history.push({ ...last, at, gap: true }); // a pause
+    const last = this.history.at(-1), gap = { at, gap: true, in: null, out: null };
+    if (b.state === "silent") this.history.push(gap); // its figures are of before
+    else {
+      if (last && at - last.at > 5) this.history.push(gap); // a pause
+      this.note(at, b);
+    }
+    this.history = this.history.filter((p) => at - p.at <= keep);
+    this.show(b, title);
+  }
+
+  // note adds a point to the history, unless the snapshot is the one before.
+  note(at, b) {
     const previous = this.history.at(-1);
     const span = previous && !previous.gap ? at - previous.at : 0;
-    const per = (name) => (span > 0.2 ? Math.max(0, b.stats[name] - previous[name]) / span : null);
-    if (!previous || previous.gap || span > 0.2) {
-      this.history.push({
-        at, added: b.stats.added, flushed: b.stats.flushed, in: per("added"), out: per("flushed"),
-        held: b.stats.pending, p50: b.recent.attempts ? b.recent.flush_p50_seconds : null,
-        p99: b.recent.attempts ? b.recent.flush_p99_seconds : null,
-      });
-      this.history = this.history.filter((p) => at - p.at <= keep);
-    }
-    this.show(b, title);
+    if (previous && !previous.gap && span <= 0.2) return;
+    const per = (name) => (span ? Math.max(0, b.stats[name] - previous[name]) / span : null);
+    this.history.push({
+      at, added: b.stats.added, flushed: b.stats.flushed, in: per("added"), out: per("flushed"),
+      held: b.stats.pending, p50: b.recent.attempts ? b.recent.flush_p50_seconds : null,
+      p99: b.recent.attempts ? b.recent.flush_p99_seconds : null,
+    });
   }
 
   show(b, title) {
@@ -286,7 +293,7 @@ class Card {
 
   // showTables is the alternative to the charts.
   showTables(b) {
-    const points = this.history.filter((p) => !p.gap).slice(-10).reverse(), newest = points[0].at;
+    const points = this.history.filter((p) => !p.gap).slice(-10).reverse(), newest = this.history.at(-1).at;
     const tables = this.find(".tables");
     [
       ["the last ten snapshots", ["when", "in/s", "out/s", "held", "p50", "p99"], points.map((p) => [
