@@ -33,7 +33,8 @@ func TestABatcherThatHangsDoesNotTakeTheOthersAlong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, good)
 		hangs := &mute{b, nil}
-		p := show(t, b, hangs, b)
+		p := Handler(b, hangs, b)
+		defer p.Close()
 		require.NoError(t, b.AddWait(t.Context(), 1))
 		assert.EqualValues(t, 1, stats(t, p).Batchers[1].Stats.Added)
 		hangs.hold = make(chan struct{})
@@ -41,7 +42,7 @@ func TestABatcherThatHangsDoesNotTakeTheOthersAlong(t *testing.T) {
 		for _, c := range []struct {
 			waited  time.Duration
 			verdict string
-		}{{p.limit, "no answer for 1s: "}, {0, "no answer for 2s: "}, {0, "no answer for 3s: "}} {
+		}{{time.Second, "no answer for 1s: "}, {0, "no answer for 2s: "}, {0, "no answer for 3s: "}} {
 			time.Sleep(time.Second)
 			begun := time.Now()
 			s := stats(t, p)

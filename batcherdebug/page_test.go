@@ -30,10 +30,11 @@ func start(t testing.TB, flush batcher.FlushFunc[int], opts ...batcher.Option) *
 	return b
 }
 
-// show makes a page that the test closes.
+// show makes a page that the test closes. It has time for slow machines to answer.
 func show(t testing.TB, batchers ...batcher.Observed) *Page {
 	t.Helper()
 	p := Handler(batchers...)
+	p.limit = time.Minute
 	t.Cleanup(p.Close)
 	return p
 }
