@@ -282,8 +282,10 @@ func TestNamesThatAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	defer stop()
 	assert.Contains(t, strings.Join(names(r.figures()), "\n"), "?<b>")
-	_, err = r.telemetry.WatchAs("\xfe<b>\n", unnamed)
-	assert.ErrorIs(t, err, otelbatcher.ErrNameTaken, "both are shown as the same")
+	for _, same := range []string{"\xfe<b>\n", "\uFFFD<b>\n"} {
+		_, err = r.telemetry.WatchAs(same, unnamed)
+		assert.ErrorIs(t, err, otelbatcher.ErrNameTaken, "%q is shown as the same", same)
+	}
 
 	require.NoError(t, unnamed.AddWait(t.Context(), 1))
 	require.NoError(t, r.telemetry.Close())

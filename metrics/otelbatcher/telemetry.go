@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -96,8 +97,8 @@ func (t *Telemetry) Close() error {
 }
 
 // Watch shows b under its name, see [batcher.WithName]. It returns [ErrNoName] or [ErrNameTaken]
-// for a name that is none, or not its own. Bytes of the name that are not UTF-8 are shown as a
-// question mark, those after the 4096th not at all.
+// for a name that is none, or not its own. What is not UTF-8 in the name, and the sign that stands
+// for such, U+FFFD, are shown as a question mark, bytes after the 4096th not at all.
 //
 // stop ends that and frees the name. It may be called any number of times, from any goroutine. What
 // the SDK has aggregated so far it may go on to report. An attempt that is under way when stop is
@@ -122,7 +123,7 @@ func (t *Telemetry) WatchAs(name string, b batcher.Observed) (stop func(), err e
 	if name == "" {
 		return nil, fmt.Errorf("%w: give it one by batcher.WithName or WatchAs", ErrNoName)
 	}
-	name = text(name)
+	name = strings.ReplaceAll(text(name), "\uFFFD", "?") // PromQL refuses a query with U+FFFD in it
 	w := &watched{name: name, batcher: b, attrs: attribute.NewSet(attribute.String("name", name)),
 		classes: newClasses(name)}
 	for reason := range w.reasons {
