@@ -22,23 +22,32 @@ type PartialKeyError[K comparable] struct {
 // Error says how many keys failed. It quotes the error if there is only one: of
 // more, none comes first.
 func (e *PartialKeyError[K]) Error() string {
-	var failed int
-	var only error
-	if e != nil {
-		for _, err := range e.Errs {
-			if err != nil {
-				failed++
-				only = err
-			}
-		}
-	}
-	switch failed {
+	switch failed := e.Failed(); failed {
 	case 0:
 		return "batcher: partial failure of no keys"
 	case 1:
-		return fmt.Sprintf("batcher: 1 key of the batch failed: %v", only)
+		return fmt.Sprintf("batcher: 1 key of the batch failed: %v", e.any())
+	default:
+		return fmt.Sprintf("batcher: %d keys of the batch failed", failed)
 	}
-	return fmt.Sprintf("batcher: %d keys of the batch failed", failed)
+}
+
+// Failed returns how many keys failed: the errors in Errs that are not nil.
+func (e *PartialKeyError[K]) Failed() int {
+	if e == nil {
+		return 0
+	}
+	return countErrors(e.Errs)
+}
+
+// any returns an error of a key, or nil.
+func (e *PartialKeyError[K]) any() error {
+	for _, err := range e.Errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // partialByKey looks for a PartialKeyError in err, the outcome of an attempt at

@@ -445,6 +445,20 @@ func TestThePartialKeyErrorSaysHowManyKeysFailed(t *testing.T) {
 	}
 }
 
+func TestPartialErrorsCountWhatFailed(t *testing.T) {
+	var none *batcher.PartialError
+	var noKeys *batcher.PartialKeyError[string]
+	for want, errs := range []interface{ Failed() int }{
+		none,
+		&batcher.PartialError{Errs: map[int]error{3: errSink, 4: nil}},
+		&batcher.PartialKeyError[string]{Errs: map[string]error{"a": errSink, "b": errEnded, "c": nil}},
+	} {
+		assert.Equal(t, want, errs.Failed())
+	}
+	assert.Zero(t, noKeys.Failed())
+	assert.Zero(t, (&batcher.PartialError{}).Failed())
+}
+
 func TestP9_F26_HooksOfACombinerSeeTheUsersOwnError(t *testing.T) {
 	partial := keyErrors(map[string]error{"a": errSink})
 	var seen []error

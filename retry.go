@@ -64,22 +64,33 @@ type PartialError struct {
 
 // Error says how many items failed and quotes the one with the lowest index.
 func (e *PartialError) Error() string {
-	if e == nil {
-		return "batcher: partial failure of no items"
-	}
-	failed, first := 0, -1
-	for i, err := range e.Errs {
-		if err != nil {
-			failed++
-			if first < 0 || i < first {
-				first = i
-			}
-		}
-	}
+	failed, first := e.Failed(), -1
 	if failed == 0 {
 		return "batcher: partial failure of no items"
 	}
+	for i, err := range e.Errs {
+		if err != nil && (first < 0 || i < first) {
+			first = i
+		}
+	}
 	return fmt.Sprintf("batcher: %s of the batch failed, item %d: %v", counted(failed, "item"), first, e.Errs[first])
+}
+
+// Failed returns how many items failed: the errors in Errs that are not nil.
+func (e *PartialError) Failed() int {
+	if e == nil {
+		return 0
+	}
+	return countErrors(e.Errs)
+}
+
+func countErrors[K comparable](errs map[K]error) (n int) {
+	for _, err := range errs {
+		if err != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // usable reports whether e says which ones of n items failed.
@@ -87,14 +98,12 @@ func (e *PartialError) usable(n int) bool {
 	if e == nil {
 		return false
 	}
-	failed := false
-	for i, err := range e.Errs {
+	for i := range e.Errs {
 		if i < 0 || i >= n {
 			return false
 		}
-		failed = failed || err != nil
 	}
-	return failed
+	return e.Failed() > 0
 }
 
 // partialByIndex looks for a PartialError in err, the outcome of an attempt at

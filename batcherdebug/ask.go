@@ -9,63 +9,83 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-// news is how long ago the answer before may have been for what was dropped since to be news.
-const news = 5 * time.Second
-
-// drops are how many items were dropped in the time before an answer.
-type drops struct {
-	items int64
-	span  time.Duration
+// answer is what a batcher has told.
+type answer struct {
+	stats batcher.Stats
+	at    time.Time // zero: nothing yet
 }
 
-// ask asks all batchers, and waits for their answers for a limited time. One that owes an answer from
-// before is not waited for again, so it holds up one snapshot and no more.
+// drops are those of the last minute, or so: what was dropped between two answers is noticed by the
+// second one.
+type drops struct {
+	items int64
+	since time.Time // the answer before the first of them; zero: there are none
+	from  time.Time // the answer before the last of them
+	until time.Time // the answer that told of the last of them
+}
+
+// ask asks all batchers, and waits for their answers for a limited time. One that has let it pass is
+// not waited for until it has answered in time, so it holds up one snapshot and no more.
 func (p *Page) ask() {
 	ctx, cancel := context.WithTimeout(context.Background(), p.limit)
 	defer cancel()
-	var asked []*watched
+	var awaited []*watched
 	for _, w := range p.watched {
-		if w.ask() {
-			asked = append(asked, w)
+		w.ask(p.limit)
+		if !w.late {
+			awaited = append(awaited, w)
 		}
 	}
-	for _, w := range asked {
-		w.hear(ctx)
+	for _, w := range awaited {
+		w.await(ctx, p.limit)
 	}
 }
 
-// ask puts a question, unless the answer to an earlier one is owed, and reports whether. So a batcher
-// that does not answer costs one goroutine, until it does.
-func (w *watched) ask() (asked bool) {
-	if len(w.answer) > 0 {
-		<-w.answer // to an earlier question: it is old by now
-		w.asked = time.Time{}
+// ask puts a question, unless the answer to an earlier one is owed. So a batcher that does not
+// answer costs one goroutine, until it does.
+func (w *watched) ask(limit time.Duration) {
+	if len(w.answers) > 0 {
+		w.heard(<-w.answers, limit) // it came after the last snapshot
 	}
 	if !w.asked.IsZero() {
-		return false
+		return
 	}
 	w.asked = time.Now()
-	go func() { w.answer <- w.batcher.Stats() }()
-	return true
+	go func() {
+		stats := w.batcher.Stats()
+		w.answers <- answer{stats, time.Now()}
+	}()
 }
 
-// hear waits for the answer until ctx ends.
-func (w *watched) hear(ctx context.Context) {
+// await waits for the answer until ctx ends.
+func (w *watched) await(ctx context.Context, limit time.Duration) {
 	select {
-	case s := <-w.answer:
-		w.heard(s, time.Now())
+	case a := <-w.answers:
+		w.heard(a, limit)
 	case <-ctx.Done():
-		if len(w.answer) > 0 { // it may have come while another one was waited for
-			w.heard(<-w.answer, time.Now())
+		w.late = true
+		if len(w.answers) > 0 { // it may have come while another one was waited for
+			w.heard(<-w.answers, limit)
 		}
 	}
 }
 
 // heard notes an answer.
-func (w *watched) heard(s batcher.Stats, now time.Time) {
-	w.dropped = drops{}
-	if span := now.Sub(w.told); !w.told.IsZero() && span <= news {
-		w.dropped = drops{s.Dropped - w.stats.Dropped, span}
+func (w *watched) heard(a answer, limit time.Duration) {
+	w.drops.note(w.last, a)
+	w.late = a.at.Sub(w.asked) > limit
+	w.last, w.asked = a, time.Time{}
+}
+
+// note adds what was dropped between two answers.
+func (d *drops) note(before, now answer) {
+	items := now.stats.Dropped - before.stats.Dropped
+	if before.at.IsZero() || items == 0 {
+		return
 	}
-	w.stats, w.told, w.asked = s, now, time.Time{}
+	if now.at.Sub(d.until) > time.Minute {
+		*d = drops{since: before.at}
+	}
+	d.items += items
+	d.from, d.until = before.at, now.at
 }

@@ -42,15 +42,17 @@ func BenchmarkBatch(b *testing.B) {
 	})
 }
 
-// BenchmarkHook is what the page adds to an attempt.
-func BenchmarkHook(b *testing.B) {
+// BenchmarkHooks is what the page adds to an attempt.
+func BenchmarkHooks(b *testing.B) {
 	q, err := batcher.New(func(context.Context, []int64) error { return nil })
 	require.NoError(b, err)
 	w := show(b, q).watched[0]
 	b.ReportAllocs()
+	info := batcher.Info{First: true, Size: 500, Reason: batcher.ReasonSize}
 	for b.Loop() {
-		w.flushEnd(context.Background(), batcher.Info{First: true, Size: 500, Reason: batcher.ReasonSize},
-			batcher.FlushResult{Duration: time.Millisecond})
+		info.Batch++
+		w.flushStart(context.Background(), info)
+		w.flushEnd(context.Background(), info, batcher.FlushResult{Duration: time.Millisecond})
 	}
 	require.NoError(b, q.Close(context.Background()))
 }

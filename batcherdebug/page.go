@@ -17,19 +17,18 @@ import (
 // Page is an [http.Handler], see the package documentation. Make one with [Handler]. All methods
 // may be called from any goroutine.
 type Page struct {
-	watched  []*watched
-	since    time.Time
-	period   time.Duration // between two snapshots
-	patience time.Duration // with a client that does not read
-	life     time.Duration // of a stream
-	limit    time.Duration // for all batchers to tell their Stats
-	streams  chan struct{} // a place for each; its capacity is MaxStreams
-	closed   chan struct{} // closed by Close
-	closing  sync.Once
+	watched []*watched
+	since   time.Time
+	period  time.Duration // between two snapshots
+	life    time.Duration // of a stream
+	limit   time.Duration // for all batchers to tell their Stats
+	streams chan struct{} // a place for each; its capacity is MaxStreams
+	writers writers
+	closed  chan struct{} // closed by Close
+	closing sync.Once
 
-	mu     sync.Mutex // guards the fields below; held while a snapshot is made, which limit bounds
-	made   time.Time
-	latest []byte // the snapshot as compact JSON; replaced, never changed
+	mu     sync.Mutex // guards the field below; held while a snapshot is made, which limit bounds
+	latest *document  // replaced, never changed
 }
 
 // Handler returns a page with a card for each of the batchers, in this order. Names may be empty and
@@ -39,13 +38,14 @@ type Page struct {
 // [http.Handle] does: that is a fault of the program and not of its input.
 func Handler(batchers ...batcher.Observed) *Page {
 	p := &Page{
-		since:    time.Now(),
-		period:   time.Second,
-		patience: 10 * time.Second,
-		life:     10 * time.Minute,
-		limit:    time.Second,
-		streams:  make(chan struct{}, MaxStreams),
-		closed:   make(chan struct{}),
+		since:   time.Now(),
+		period:  time.Second,
+		life:    10 * time.Minute,
+		limit:   time.Second,
+		streams: make(chan struct{}, MaxStreams),
+		writers: writers{patience: 10 * time.Second, parting: time.Second,
+			all: make(map[*http.ResponseController]struct{})},
+		closed: make(chan struct{}),
 	}
 	for i, b := range batchers {
 		if v := reflect.ValueOf(b); b == nil || v.Kind() == reflect.Pointer && v.IsNil() {
@@ -62,10 +62,11 @@ func Handler(batchers ...batcher.Observed) *Page {
 // that come later are answered 503. It may be called any number of times, and does not wait.
 //
 // Give it to [http.Server.RegisterOnShutdown]: Shutdown waits for requests to end, which a stream
-// does not do by itself.
+// does not do by itself. A client that does not read holds it up for a second.
 func (p *Page) Close() {
 	p.closing.Do(func() {
 		close(p.closed)
+		p.writers.close()
 		for _, w := range p.watched {
 			w.remove()
 		}
@@ -85,29 +86,29 @@ var files = map[string]struct{ path, contentType string }{
 // ServeHTTP implements [http.Handler].
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	protect(w.Header())
-	// A client that does not read must not hold up a shutdown. The server sets it anew for each request.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(p.patience))
+	out := http.NewResponseController(w)
+	defer p.writers.enter(out)()
+	if p.isClosed() {
+		http.Error(w, "this page has been closed: the program is shutting down", http.StatusServiceUnavailable)
+		return
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "this page is read-only", http.StatusMethodNotAllowed)
 		return
 	}
-	if p.isClosed() {
-		http.Error(w, "this page has been closed: the program is shutting down", http.StatusServiceUnavailable)
-		return
-	}
 	asked, _, _ := strings.Cut(r.RequestURI, "?")
 	if r.URL.Path == "" && !strings.HasSuffix(asked, "/") {
 		// StripPrefix has left nothing: the links of the page need the slash.
-		w.Header().Set("Location", asked[strings.LastIndexByte(asked, '/')+1:]+"/")
+		w.Header().Set("Location", "./"+asked[strings.LastIndexByte(asked, '/')+1:]+"/")
 		w.WriteHeader(http.StatusMovedPermanently)
 		return
 	}
-	p.serve(w, r, r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:])
+	p.serve(w, r, out, r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:])
 }
 
 // serve answers with the resource of that name.
-func (p *Page) serve(w http.ResponseWriter, r *http.Request, name string) {
+func (p *Page) serve(w http.ResponseWriter, r *http.Request, out *http.ResponseController, name string) {
 	file, isFile := files[name]
 	switch {
 	case isFile:
@@ -116,9 +117,9 @@ func (p *Page) serve(w http.ResponseWriter, r *http.Request, name string) {
 		_, _ = w.Write(text)
 	case name == "stats.json":
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(indented(p.snapshot()))
+		_, _ = w.Write(p.snapshot().indented())
 	case name == "events":
-		p.stream(w, r)
+		p.stream(w, r, out)
 	default:
 		http.NotFound(w, r)
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"math/bits"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/seed-4c1eaf8a/batcher"
@@ -17,7 +18,7 @@ import (
 type Snapshot struct {
 	Time     time.Time `json:"time"`
 	Since    time.Time `json:"since"`       // when Handler was called: if it changes, the program was started anew
-	Age      float64   `json:"age_seconds"` // since Handler was called, by a clock that nobody sets
+	Age      float64   `json:"age_seconds"` // the time from Since on, by a clock that nobody sets
 	Batchers []Batcher `json:"batchers"`    // in the order of Handler's arguments
 }
 
@@ -36,6 +37,7 @@ type Batcher struct {
 
 // Stats is [batcher.Stats], whose identity holds for it.
 type Stats struct {
+	Age            float64          `json:"age_seconds"` // the page's when they were taken; 0: never
 	Added          int64            `json:"added"`
 	Flushed        int64            `json:"flushed"`
 	Failed         int64            `json:"failed"`
@@ -45,7 +47,8 @@ type Stats struct {
 	Pending        int64            `json:"pending"`
 	Merged         int64            `json:"merged"`
 	Retries        int64            `json:"retries"`
-	FailedAttempts int64            `json:"failed_attempts"` // since Handler
+	Attempts       int64            `json:"attempts"`        // that have ended since Handler
+	FailedAttempts int64            `json:"failed_attempts"` // of these
 	Batches        map[string]int64 `json:"batches"`         // by reason
 	QueueDepth     int              `json:"queue_depth"`
 	Running        int              `json:"running"`
@@ -62,7 +65,7 @@ type Recent struct {
 	P99      float64  `json:"flush_p99_seconds"` // the longest of less than 100
 	Batches  int      `json:"batches"`
 	MeanSize float64  `json:"mean_size"`
-	Full     int      `json:"full"`  // of the batches: sealed since they were full, by size, weight, or lack of room
+	Full     int      `json:"full"`  // of the batches: sealed because of their size or weight
 	Sizes    []Bucket `json:"sizes"` // from 1 up, without gaps
 }
 
@@ -103,59 +106,69 @@ type Config struct {
 	Shards           int     `json:"shards"`
 }
 
-// snapshot returns one as compact JSON, the same to all who ask within most of a second.
-func (p *Page) snapshot() []byte {
+// document is a snapshot as JSON. All who ask for it share its bytes.
+type document struct {
+	made     time.Time
+	compact  []byte        // for programs
+	indented func() []byte // for people; made when the first of them asks
+}
+
+// snapshot returns one, the same to all who ask within most of a second.
+func (p *Page) snapshot() *document {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.latest != nil && time.Since(p.made) < p.period*9/10 {
+	if p.latest != nil && time.Since(p.latest.made) < p.period*9/10 {
 		return p.latest
 	}
 	p.ask()
-	s := Snapshot{Time: time.Now(), Since: p.since, Age: time.Since(p.since).Seconds(), Batchers: []Batcher{}}
+	now := time.Now()
+	s := Snapshot{Time: now, Since: p.since, Age: now.Sub(p.since).Seconds(), Batchers: []Batcher{}}
 	for _, w := range p.watched {
-		s.Batchers = append(s.Batchers, w.look(s.Time))
+		s.Batchers = append(s.Batchers, w.look(now, p.since))
 	}
-	p.made = s.Time
-	p.latest, _ = json.Marshal(s) // cannot fail: there is nothing in it that JSON cannot say
+	compact, _ := json.Marshal(s) // cannot fail: there is nothing in it that JSON cannot say
+	p.latest = &document{now, compact, sync.OnceValue(func() []byte {
+		var out bytes.Buffer
+		_ = json.Indent(&out, compact, "", "  ") // it is JSON
+		return append(out.Bytes(), '\n')
+	})}
 	return p.latest
 }
 
-// indented is for people.
-func indented(compact []byte) []byte {
-	var out bytes.Buffer
-	_ = json.Indent(&out, compact, "", "  ") // it is JSON
-	out.WriteByte('\n')
-	return out.Bytes()
-}
-
 // look makes the entry of a batcher, under the page's lock.
-func (w *watched) look(now time.Time) Batcher {
+func (w *watched) look(now, since time.Time) Batcher {
 	w.mu.Lock()
-	attempts, batches, failed := w.attempts.all(), w.batches.all(), w.failed
-	errors, lastOK := slices.Clone(w.errors), w.lastOK
+	attempts, batches := w.attempts.all(), w.batches.all()
+	ended, failed := int64(w.attempts.count), w.failed
+	errors, lastOK, running := slices.Clone(w.errors), w.lastOK, w.oldestLocked()
 	w.mu.Unlock()
 	slices.Reverse(errors)
 	b := Batcher{
 		ID:       w.id,
 		Name:     cut(w.config.Name),
 		FrontEnd: w.config.FrontEnd,
-		Stats:    statsOf(w.stats, failed),
+		Stats:    statsOf(w.last.stats),
 		Recent:   recent(attempts, batches),
 		Errors:   append([]Failure{}, errors...),
 		Config:   configOf(w.config),
 	}
-	b.State, b.Verdict = b.judge(facts{now: now, asked: w.asked, lastOK: lastOK, dropped: w.dropped})
+	b.Stats.Attempts, b.Stats.FailedAttempts = ended, failed
+	if !w.last.at.IsZero() {
+		b.Stats.Age = w.last.at.Sub(since).Seconds()
+	}
+	b.State, b.Verdict = b.judge(facts{
+		now: now, told: w.last.at, asked: w.asked, lastOK: lastOK, running: running, drops: w.drops})
 	return b
 }
 
-func statsOf(s batcher.Stats, failed int64) Stats {
+func statsOf(s batcher.Stats) Stats {
 	batches := make(map[string]int64)
 	for reason := batcher.ReasonSize; int(reason) < len(s.Batches); reason++ {
 		batches[reason.String()] = s.Batches[reason]
 	}
 	return Stats{
 		Added: s.Added, Flushed: s.Flushed, Failed: s.Failed, Dropped: s.Dropped, Returned: s.Returned,
-		Folded: s.Folded, Pending: s.Pending, Merged: s.Merged, Retries: s.Retries, FailedAttempts: failed,
+		Folded: s.Folded, Pending: s.Pending, Merged: s.Merged, Retries: s.Retries,
 		Batches: batches, QueueDepth: s.QueueDepth, Running: s.Running, Waiting: s.Waiting,
 		OldestAge: s.OldestAge.Seconds(),
 	}
@@ -192,7 +205,7 @@ func recent(attempts []attempt, batches []sealed) Recent {
 	for _, b := range batches {
 		sum += b.size
 		switch b.reason {
-		case batcher.ReasonSize, batcher.ReasonWeight, batcher.ReasonBudget:
+		case batcher.ReasonSize, batcher.ReasonWeight:
 			r.Full++
 		}
 	}

@@ -15,7 +15,7 @@ const MaxStreams = 32
 // or the client has not read for too long. It runs on the request's own goroutine. What the client
 // does not read fits into the buffers of the network for long, so each stream ends some time; it
 // asks the page to open another one.
-func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
+func (p *Page) stream(w http.ResponseWriter, r *http.Request, out *http.ResponseController) {
 	select {
 	case p.streams <- struct{}{}:
 		defer func() { <-p.streams }()
@@ -29,17 +29,22 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	out := http.NewResponseController(w)
-	if err := out.Flush(); errors.Is(err, http.ErrNotSupported) {
+	// Without a deadline, a client that does not read would hold its place for ever.
+	if p.writers.extend(out) != nil || errors.Is(out.Flush(), http.ErrNotSupported) {
 		http.Error(w, "something around this handler does not let events through; see stats.json",
 			http.StatusNotImplemented)
 		return
 	}
+	p.follow(w, r, out)
+}
+
+// follow sends until there is a reason to end.
+func (p *Page) follow(w http.ResponseWriter, r *http.Request, out *http.ResponseController) {
 	ticks, end := time.NewTicker(p.period), time.NewTimer(p.life)
 	defer ticks.Stop()
 	defer end.Stop()
 	for {
-		if p.send(w, out, "", p.snapshot()) != nil {
+		if p.send(w, out, "", p.snapshot().compact) != nil {
 			return
 		}
 		select {
@@ -56,12 +61,13 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// send writes one event, within a time of its own: the server's is for short answers. Where a
-// deadline cannot be set, a client that does not read blocks its own goroutine only.
+// send writes one event, within a time of its own.
 func (p *Page) send(w http.ResponseWriter, out *http.ResponseController, kind string, data []byte) error {
-	_ = out.SetWriteDeadline(time.Now().Add(p.patience))
-	for _, part := range []string{"retry: 2000\n", kind, "data: ", string(data), "\n\n"} {
-		if _, err := w.Write([]byte(part)); err != nil {
+	if err := p.writers.extend(out); err != nil {
+		return err
+	}
+	for _, part := range [][]byte{[]byte("retry: 2000\n" + kind + "data: "), data, []byte("\n\n")} {
+		if _, err := w.Write(part); err != nil {
 			return err
 		}
 	}

@@ -144,12 +144,8 @@ func TestAClientThatGoesFreesItsPlace(t *testing.T) {
 }
 
 func TestAClientThatNeverReadsIsCutOffAndHoldsNobodyUp(t *testing.T) {
-	var many []batcher.Observed
-	for range 50 {
-		many = append(many, start(t, good, batcher.WithName(strings.Repeat("n", 400))))
-	}
-	p := show(t, many...)
-	p.period, p.patience = time.Millisecond, 50*time.Millisecond
+	p := crowded(t)
+	p.writers.patience = 50 * time.Millisecond
 	begun, ended := make(chan struct{}), make(chan struct{})
 	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(begun)
@@ -228,7 +224,7 @@ func TestAStreamEndsSomeTimeAndAsksForAnother(t *testing.T) {
 
 func TestAClientThatAsksAndNeverReadsIsCutOff(t *testing.T) {
 	p := show(t)
-	p.patience = 50 * time.Millisecond
+	p.writers.patience = 50 * time.Millisecond
 	silent, err := net.Dial("tcp", serve(t, p).Listener.Addr().String())
 	require.NoError(t, err)
 	defer silent.Close()
@@ -237,4 +233,64 @@ func TestAClientThatAsksAndNeverReadsIsCutOff(t *testing.T) {
 		_, err = fmt.Fprint(silent, "GET /page.js HTTP/1.1\r\nHost: x\r\n\r\n")
 	}
 	assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "else the server holds the connection for ever")
+}
+
+// crowded makes a page of many batchers with long names, whose snapshots soon fill what is between
+// it and a client.
+func crowded(t *testing.T) *Page {
+	t.Helper()
+	var many []batcher.Observed
+	for range 50 {
+		many = append(many, start(t, good, batcher.WithName(strings.Repeat("n", 400))))
+	}
+	p := show(t, many...)
+	p.period = time.Millisecond
+	return p
+}
+
+func TestShutdownWaitsAMomentForAClientThatDoesNotRead(t *testing.T) {
+	p := crowded(t)
+	p.writers.patience, p.writers.parting = time.Hour, 10*time.Millisecond
+	server := serve(t, p)
+	server.Config.RegisterOnShutdown(p.Close)
+	silent, err := net.Dial("tcp", server.Listener.Addr().String())
+	require.NoError(t, err)
+	defer silent.Close()
+	_, err = fmt.Fprint(silent, "GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	made := func() *document {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.latest
+	}
+	require.Eventually(t, func() bool { // until it writes no more
+		before := made()
+		time.Sleep(100 * time.Millisecond) // if that is too short, less is tested
+		return before != nil && before == made()
+	}, time.Minute, time.Millisecond)
+	assert.NoError(t, server.Config.Shutdown(context.Background()))
+	gone(t, p)
+	assert.Empty(t, p.writers.all)
+}
+
+// flushes is a ResponseWriter as much middleware has it: it can flush, and hides the rest.
+type flushes struct{ plainWriter }
+
+func (f flushes) Flush() {}
+
+func TestWithoutDeadlinesThereAreNoStreams(t *testing.T) {
+	p := show(t)
+	w := httptest.NewRecorder()
+	p.ServeHTTP(flushes{plainWriter{w}}, httptest.NewRequest("GET", "/events", nil))
+	assert.Equal(t, http.StatusNotImplemented, w.Code, "a client that does not read would hold its place for ever")
+	assert.Empty(t, p.streams)
+	assert.Equal(t, http.StatusOK, request(p, "GET", "/stats.json").Code)
+}
+
+func TestAllWhoAskShareTheBytes(t *testing.T) {
+	p := crowded(t)
+	p.period = time.Hour
+	document := p.snapshot()
+	assert.Same(t, &document.indented()[0], &p.snapshot().indented()[0])
+	assert.Same(t, &document.compact[0], &p.snapshot().compact[0])
 }

@@ -4,6 +4,8 @@ package batcherdebug
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -12,21 +14,25 @@ type State string
 
 // The states, the worst first. The first that holds is the batcher's.
 const (
-	// Silent: the batcher does not answer. A combine function, or the hashing or comparing of keys,
-	// hangs, or the program is very short of processor time.
+	// Silent: the batcher has not answered for 3 seconds. A combine function, or the hashing or
+	// comparing of keys, hangs, or the program is very short of processor time.
 	Silent State = "silent"
 	// Full: producers wait for room.
 	Full State = "full"
-	// Dropping: items were dropped since the snapshot before, made at most 5 seconds ago.
+	// Dropping: items were dropped within the last 5 seconds.
 	Dropping State = "dropping"
-	// Failing: the last attempt to flush has failed. If that was for some of its items only, or for
-	// some keys of a Combiner, the batcher is Flaky.
+	// Failing: the last attempt to flush has failed, within the last minute or while items are held.
+	// If that was for some of its items only, the batcher is Flaky.
 	Failing State = "failing"
-	// Stuck: the oldest item held is older than 10 seconds and 10 times MaxDelay.
+	// Stuck: a flush has been running for more than 10 seconds, FlushTimeout, and 10 times the p99;
+	// or the oldest item held is older than 10 seconds and 10 times MaxDelay, and no flush has
+	// ended for 10 seconds.
 	Stuck State = "stuck"
-	// Behind: the queue, or what may be held in all, is full to 80 % or more.
+	// Behind: the queue, or what may be held in all, is full to 80 % or more, or the oldest item
+	// held is that old although flushes end.
 	Behind State = "behind"
-	// Flaky: the last attempt has succeeded, but one has failed within the last minute.
+	// Flaky: the last attempt has succeeded, but one has failed, or items were dropped, within the
+	// last minute.
 	Flaky State = "flaky"
 	// Idle: nothing is held, and nothing has been flushed for 5 seconds.
 	Idle State = "idle"
@@ -34,101 +40,181 @@ const (
 	Flowing State = "flowing"
 )
 
-// facts are what a verdict rests on besides the entry of the batcher.
+// facts are what a verdict rests on besides the entry of the batcher. A time that is zero stands for
+// what has not been.
 type facts struct {
 	now     time.Time
-	asked   time.Time // what was not answered; zero: all was
-	lastOK  time.Time // the end of the last attempt that succeeded; zero: none
-	dropped drops
+	told    time.Time // when the last answer came
+	asked   time.Time // the question that is not answered
+	lastOK  time.Time // the end of the last attempt that flushed something
+	running time.Time // the begin of the oldest attempt that has not ended
+	drops   drops
 }
 
-// judge returns the state, and a sentence about it.
+// judge returns the state, and a sentence about it. The cause of a bad state is told with it.
 func (b *Batcher) judge(f facts) (State, string) {
-	switch failing := len(b.Errors) > 0 && b.Errors[0].Time.After(f.lastOK); {
-	case !f.asked.IsZero():
-		return Silent, fmt.Sprintf("no answer for %s: a combine function or a key hangs, or there is no processor time; "+
-			"the figures are from before",
-			short(f.now.Sub(f.asked)))
-	case b.Stats.Waiting > 0 && failing:
-		return Full, b.waiting() + "; " + b.lastFailure(f.now)
+	failure, hung, old := b.failure(f), b.hung(f), b.old()
+	switch {
+	case !f.asked.IsZero() && (f.told.IsZero() || f.now.Sub(f.told) > 3*time.Second):
+		return Silent, sentence("no answer for "+short(f.now.Sub(f.asked))+
+			": a combine function or a key hangs, or there is no processor time", f.known())
 	case b.Stats.Waiting > 0:
-		return Full, b.waiting()
-	case f.dropped.items > 0:
-		return Dropping, fmt.Sprintf("%s dropped for lack of room in the last %s",
-			counted(f.dropped.items, "item was", "items were"), short(f.dropped.span))
-	case failing:
-		return Failing, b.lastFailure(f.now)
+		return Full, sentence(counted(int64(b.Stats.Waiting), "producer waits", "producers wait")+" for room",
+			b.room(), hung, failure)
+	case f.drops.items > 0 && f.now.Sub(f.drops.from) <= 5*time.Second:
+		return Dropping, sentence(f.dropped(), hung, failure)
+	case failure != "" && (b.Stats.Pending > 0 || f.now.Sub(b.Errors[0].Time) <= time.Minute):
+		return Failing, sentence(failure, hung)
+	case hung != "":
+		return Stuck, hung
+	case old != "" && f.now.Sub(f.lastOK) > 10*time.Second:
+		return Stuck, old
 	}
-	if text := b.stuck(); text != "" {
-		return Stuck, text
+	if near := b.near(); old != "" || near != "" {
+		return Behind, sentence(near, old)
 	}
-	if text := b.behind(); text != "" {
-		return Behind, text
+	if flaws := b.flaws(f); flaws != "" {
+		return Flaky, flaws
 	}
-	if len(b.Errors) > 0 && f.now.Sub(b.Errors[0].Time) < time.Minute {
-		return Flaky, fmt.Sprintf("of the last %s, %d failed; %s",
-			counted(int64(b.Recent.Attempts), "attempt", "attempts"), b.Recent.Failed, b.lastFailure(f.now))
-	}
-	return b.atEase(f.now, f.lastOK)
+	return b.atEase(f, failure)
 }
 
-func (b *Batcher) waiting() string {
-	return fmt.Sprintf("%s for room; %d of at most %d items are held",
-		counted(int64(b.Stats.Waiting), "producer waits", "producers wait"), b.Stats.Pending, b.Config.MaxHeld)
+// known tells what the figures of a batcher that does not answer are worth.
+func (f facts) known() string {
+	if f.told.IsZero() {
+		return "nothing is known of it yet"
+	}
+	return "the figures are from before"
 }
 
-func (b *Batcher) lastFailure(now time.Time) string {
+// failure tells of the last attempt, if it failed.
+func (b *Batcher) failure(f facts) string {
+	if len(b.Errors) == 0 || !b.Errors[0].Time.After(f.lastOK) {
+		return ""
+	}
+	return b.lastError(f.now)
+}
+
+func (b *Batcher) lastError(now time.Time) string {
 	last := b.Errors[0]
 	return fmt.Sprintf("the last failure was %s ago (%s): %s", short(now.Sub(last.Time)), last.Class, last.Text)
 }
 
-// stuck returns "" unless an item is held for much longer than it takes to fill a batch.
-func (b *Batcher) stuck() string {
-	age, delay := seconds(b.Stats.OldestAge), b.Config.MaxDelay
+// hung tells of a flush that has been running for longer than one should.
+func (b *Batcher) hung(f facts) string {
+	if f.running.IsZero() || b.Stats.Running == 0 {
+		return ""
+	}
+	ran := f.now.Sub(f.running)
+	if ran <= 10*time.Second || ran <= max(seconds(b.Config.FlushTimeout), 10*seconds(b.Recent.P99)) {
+		return ""
+	}
+	return fmt.Sprintf("a flush has been running for %s; %s", short(ran), b.atWork())
+}
+
+// old tells of an item that has been held for much longer than it takes to fill a batch.
+func (b *Batcher) old() string {
+	age, delay := seconds(b.Stats.OldestAge), seconds(b.Config.MaxDelay)
 	if b.Config.Eager {
 		delay = 0 // it is without effect
 	}
-	if age <= 10*time.Second || b.Stats.OldestAge <= 10*delay {
+	if age <= 10*time.Second || age <= 10*delay {
 		return ""
 	}
-	return fmt.Sprintf("the oldest item has been held for %s; %d of %s at work",
-		short(age), b.Stats.Running, counted(int64(b.Config.Workers), "worker is", "workers are"))
+	return fmt.Sprintf("the oldest item has been held for %s; %s", short(age), b.atWork())
 }
 
-// behind returns "" unless there is little room left. With keys, the queue has no bound of its own.
-func (b *Batcher) behind() string {
+func (b *Batcher) atWork() string {
+	return fmt.Sprintf("%d of %s at work", b.Stats.Running, counted(int64(b.Config.Workers), "worker is", "workers are"))
+}
+
+// room tells which bound it is that producers wait at.
+func (b *Batcher) room() string {
+	s, c := &b.Stats, &b.Config
+	held := fmt.Sprintf("%d of at most %d items are held", s.Pending, c.MaxHeld)
+	switch {
+	case float64(s.Pending) >= 0.8*float64(c.MaxHeld):
+		return held
+	case c.QueueDepth > 0:
+		return b.queue()
+	case c.MaxPendingPerKey > 0:
+		return fmt.Sprintf("%s, and at most %d of a key", held, c.MaxPendingPerKey)
+	}
+	return held
+}
+
+func (b *Batcher) queue() string {
+	return fmt.Sprintf("%s for a worker; the queue has room for %d",
+		counted(int64(b.Stats.QueueDepth), "batch waits", "batches wait"), b.Config.QueueDepth)
+}
+
+// near tells of a bound that is near. With keys, the queue has none of its own.
+func (b *Batcher) near() string {
 	s, c := &b.Stats, &b.Config
 	switch {
 	case c.QueueDepth > 0 && float64(s.QueueDepth) >= 0.8*float64(c.QueueDepth):
-		return fmt.Sprintf("%s for a worker; the queue has room for %d",
-			counted(int64(s.QueueDepth), "batch waits", "batches wait"), c.QueueDepth)
+		return b.queue()
 	case c.MaxHeld > 0 && float64(s.Pending) >= 0.8*float64(c.MaxHeld):
-		return fmt.Sprintf("%d of at most %d items are held", s.Pending, c.MaxHeld)
+		return b.room()
 	}
 	return ""
 }
 
-// atEase tells what goes on if nothing is wrong.
-func (b *Batcher) atEase(now, lastOK time.Time) (State, string) {
-	state, text := Flowing, "nothing is held"
-	switch {
-	case b.Stats.Pending > 0:
-		text = counted(b.Stats.Pending, "item is held", "items are held")
-	case now.Sub(lastOK) > 5*time.Second:
-		state = Idle
+func (f facts) dropped() string {
+	return fmt.Sprintf("%s dropped for lack of room in the last %s",
+		counted(f.drops.items, "item was", "items were"), short(f.now.Sub(f.drops.since)))
+}
+
+// flaws tells of what went wrong in the last minute, though not lately.
+func (b *Batcher) flaws(f facts) string {
+	var flaws []string
+	if f.drops.items > 0 && f.now.Sub(f.drops.until) < time.Minute {
+		flaws = append(flaws, f.dropped())
+	}
+	if len(b.Errors) > 0 && f.now.Sub(b.Errors[0].Time) < time.Minute {
+		if b.Recent.Failed > 0 {
+			flaws = append(flaws, fmt.Sprintf("of the last %s, %d failed",
+				counted(int64(b.Recent.Attempts), "attempt", "attempts"), b.Recent.Failed))
+		}
+		flaws = append(flaws, b.lastError(f.now))
+	}
+	return sentence(flaws...)
+}
+
+// atEase tells what goes on if nothing is wrong, or has not been for long.
+func (b *Batcher) atEase(f facts, failure string) (State, string) {
+	held := "nothing is held"
+	if b.Stats.Pending > 0 {
+		held = counted(b.Stats.Pending, "item is held", "items are held")
 	}
 	switch {
-	case state == Flowing && b.Recent.Batches > 0:
-		return state, fmt.Sprintf("of the last %s, %d %% were full; on average %s of %d items",
-			counted(int64(b.Recent.Batches), "batch", "batches"), 100*b.Recent.Full/b.Recent.Batches,
-			figures(b.Recent.MeanSize), b.Config.MaxSize)
-	case !lastOK.IsZero():
-		return state, fmt.Sprintf("%s; the last flush ended %s ago", text, short(now.Sub(lastOK)))
+	case failure != "":
+		return Idle, sentence(held, failure) // else it would be Failing
+	case b.Stats.Pending == 0 && f.now.Sub(f.lastOK) > 5*time.Second:
+		return Idle, sentence(held, b.lastFlush(f))
+	case b.Recent.Batches == 0:
+		return Flowing, sentence(held, b.lastFlush(f))
+	}
+	return Flowing, fmt.Sprintf("of the last %s, %d %% were full; on average %s of %d items",
+		counted(int64(b.Recent.Batches), "batch", "batches"), 100*b.Recent.Full/b.Recent.Batches,
+		figures(b.Recent.MeanSize), b.Config.MaxSize)
+}
+
+func (b *Batcher) lastFlush(f facts) string {
+	switch {
+	case !f.lastOK.IsZero():
+		return fmt.Sprintf("the last flush ended %s ago", short(f.now.Sub(f.lastOK)))
 	case b.Stats.Flushed > 0:
-		return state, text + "; nothing has been flushed since this page was made"
+		return "no flush has been seen since this page was made"
 	default:
-		return state, text + "; nothing has been flushed yet"
+		return "nothing has been flushed yet"
 	}
+}
+
+// sentence joins the parts that say something.
+func sentence(parts ...string) string {
+	said := slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+	return strings.Join(said, "; ")
 }
 
 // seconds returns s as a duration.

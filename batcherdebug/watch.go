@@ -27,20 +27,27 @@ type watched struct {
 	config  batcher.Config
 	remove  func() // the hooks
 
-	answer chan batcher.Stats // from a goroutine of ask to the page; capacity 1: it never waits
+	answers chan answer // from a goroutine of ask to the page; capacity 1: it never waits
 
 	// What the page has been told, see ask.go. Guarded by the page's lock.
-	asked   time.Time     // when it was asked what it has not answered; zero: it owes nothing
-	stats   batcher.Stats // the last answer
-	told    time.Time     // when that came; zero: never
-	dropped drops         // before that
+	asked time.Time // when it was asked what it has not answered; zero: it owes nothing
+	late  bool      // it has let a snapshot wait in vain
+	last  answer
+	drops drops
 
 	mu       sync.Mutex // guards the fields below; a leaf
+	running  map[piece]time.Time
 	attempts ring[attempt]
 	batches  ring[sealed]
 	failed   int64     // attempts
-	lastOK   time.Time // the end of the last attempt that succeeded
+	lastOK   time.Time // the end of the last attempt that flushed something
 	errors   []Failure // the newest last
+}
+
+// piece names what an attempt is made at. No two attempts at it run at once.
+type piece struct {
+	batch  uint64
+	offset int
 }
 
 // attempt is how long one ran, and how it ended.
@@ -56,11 +63,19 @@ type sealed struct {
 }
 
 func watch(id int, b batcher.Observed) *watched {
-	w := &watched{id: id, batcher: b, config: b.Config(), answer: make(chan batcher.Stats, 1)}
+	w := &watched{id: id, batcher: b, config: b.Config(), answers: make(chan answer, 1),
+		running: make(map[piece]time.Time)}
 	w.attempts.slots = make([]attempt, keptAttempts)
 	w.batches.slots = make([]sealed, keptAttempts)
-	w.remove = b.Observe(batcher.Hooks{FlushEnd: w.flushEnd})
+	w.remove = b.Observe(batcher.Hooks{FlushStart: w.flushStart, FlushEnd: w.flushEnd})
 	return w
+}
+
+func (w *watched) flushStart(ctx context.Context, info batcher.Info) context.Context {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running[piece{info.Batch, info.Offset}] = time.Now()
+	return ctx
 }
 
 func (w *watched) flushEnd(_ context.Context, info batcher.Info, result batcher.FlushResult) {
@@ -73,6 +88,7 @@ func (w *watched) flushEnd(_ context.Context, info batcher.Info, result batcher.
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	delete(w.running, piece{info.Batch, info.Offset})
 	w.attempts.put(attempt{result.Duration, result.Err != nil})
 	if info.First {
 		w.batches.put(sealed{info.Size, info.Reason})
@@ -84,6 +100,16 @@ func (w *watched) flushEnd(_ context.Context, info batcher.Info, result batcher.
 	if result.Err == nil || inPart {
 		w.lastOK = time.Now()
 	}
+}
+
+// oldestLocked returns when the oldest attempt that has not ended has begun, or zero.
+func (w *watched) oldestLocked() (oldest time.Time) {
+	for _, begun := range w.running {
+		if oldest.IsZero() || begun.Before(oldest) {
+			oldest = begun
+		}
+	}
+	return oldest
 }
 
 // noteLocked puts a failure last. It replaces the one that is the same but for its time, or else the
@@ -108,29 +134,14 @@ func describe(info batcher.Info, err error) (f Failure, inPart bool) {
 	defer func() { _ = recover() }()
 	text := cut(err.Error())
 	f.Class, f.Text = batcher.ErrorClass(err), text
-	var partial *batcher.PartialError
-	if errors.As(err, &partial) {
-		return f, ofSome(partial, info.Size)
+	var partial interface{ Failed() int } // a PartialKeyError of whatever type of keys, too
+	if f.Class == partialClass && errors.As(err, &partial) {
+		n := partial.Failed()
+		inPart = 0 < n && n < info.Size
 	}
-	return f, f.Class == partialClass
+	return f, inPart
 }
 
-// ofSome reports whether the error is of some of size items, and not of all, as one is that says
-// nothing usable.
-func ofSome(partial *batcher.PartialError, size int) bool {
-	failed := 0
-	for i, err := range partial.Errs {
-		if i < 0 || i >= size {
-			return false
-		}
-		if err != nil {
-			failed++
-		}
-	}
-	return failed > 0 && failed < size
-}
-
-// partialClass is that of a PartialKeyError, whatever its type of keys.
 var partialClass = batcher.ErrorClass(&batcher.PartialError{})
 
 // cut makes s valid UTF-8 and not too long to be read.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -111,14 +114,64 @@ func TestAFailureOfSomeItemsIsNotOneOfAll(t *testing.T) {
 		assert.Equal(t, c.state, got.State, name)
 		assert.Equal(t, 1, got.Recent.Failed, name)
 	}
+}
+
+func TestAFailureOfSomeKeysIsNotOneOfAll(t *testing.T) {
+	errs := map[string]error{"a": errSink}
 	combiner, err := batcher.NewCombiner(func(old, new int) int { return old + new },
-		func(context.Context, map[string]int) error {
-			return &batcher.PartialKeyError[string]{Errs: map[string]error{"a": errSink}}
-		})
+		func(context.Context, map[string]int) error { return &batcher.PartialKeyError[string]{Errs: errs} })
 	require.NoError(t, err)
 	p := show(t, combiner)
-	require.NoError(t, combiner.Add(t.Context(), "a", 1))
-	require.NoError(t, combiner.Add(t.Context(), "b", 1))
-	_ = combiner.Close(t.Context())
-	assert.Equal(t, Flaky, stats(t, p).Batchers[0].State)
+	for key, want := range map[string]State{"b": Flaky, "a": Failing} {
+		p.latest = nil
+		require.NoError(t, combiner.Add(t.Context(), "a", 1))
+		require.NoError(t, combiner.Add(t.Context(), key, 1))
+		_ = combiner.Flush(t.Context())
+		assert.Equal(t, want, stats(t, p).Batchers[0].State, key)
+	}
+	require.NoError(t, combiner.Close(t.Context()))
+}
+
+func TestAFlushThatHangsIsSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		b := start(t, func(_ context.Context, batch []int) error {
+			if batch[0] == 2 {
+				<-hold
+			}
+			return nil
+		}, batcher.WithMaxDelay(10*time.Minute), batcher.WithMaxSize(2), batcher.WithFlushTimeout(time.Minute))
+		p := show(t, b)
+		for i := range 4 {
+			require.NoError(t, b.Add(t.Context(), i))
+		}
+		time.Sleep(time.Minute)
+		assert.Equal(t, Flowing, stats(t, p).Batchers[0].State)
+		time.Sleep(time.Minute)
+		got := stats(t, p).Batchers[0]
+		assert.Equal(t, Stuck, got.State)
+		assert.Equal(t, "a flush has been running for 2m0s; 1 of 1 worker is at work", got.Verdict)
+		close(hold)
+		time.Sleep(time.Second)
+		assert.Equal(t, Flowing, stats(t, p).Batchers[0].State)
+		assert.Empty(t, p.watched[0].running)
+	})
+}
+
+func TestAttemptsThatFailLeaveNothingRunning(t *testing.T) {
+	outcomes := []func() error{
+		func() error { panic("boom") },
+		func() error { runtime.Goexit(); return nil },
+		func() error { return &batcher.PartialError{Errs: map[int]error{0: errSink}} },
+	}
+	n := 0
+	b := start(t, func(context.Context, []int) error { n++; return outcomes[n%len(outcomes)]() },
+		batcher.WithMaxSize(4), batcher.WithBisect(), batcher.WithRetry(3, func(int) time.Duration { return 0 }))
+	p := show(t, b)
+	for i := range 40 {
+		require.NoError(t, b.Add(t.Context(), i))
+	}
+	_ = b.Flush(t.Context())
+	assert.Empty(t, p.watched[0].running)
+	assert.Greater(t, stats(t, p).Batchers[0].Stats.Attempts, int64(10))
 }
