@@ -4,6 +4,7 @@ package browsertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -93,6 +94,7 @@ func TestSmallAndLargeWindowsInLightAndDark(t *testing.T) {
 	tb.do(chromedp.Click("#numbers"))
 	assert.LessOrEqual(t, eval[int64](tb, "document.documentElement.scrollWidth"), int64(360), "nor with tables")
 	tb.picture("360-numbers")
+	assert.Empty(t, eval[[]string](tb, broken))
 	tb.clean(server)
 }
 
@@ -111,6 +113,45 @@ func TestEqualNamesAreToldApart(t *testing.T) {
 	for i, label := range eval[[]string](tb, `Array.from(document.querySelectorAll('.config summary'), e => e.ariaLabel)`) {
 		assert.Equal(t, "Configuration, "+want[i], label)
 	}
+}
+
+// broken finds figures in tables that go over two lines.
+const broken = `Array.from(document.querySelectorAll('td, tbody th')).filter(cell => {
+	const range = document.createRange();
+	range.selectNodeContents(cell);
+	return new Set(Array.from(range.getClientRects(), r => r.top)).size > 1;
+}).map(cell => cell.textContent)`
+
+func TestALinkToACardLeadsToItsHeading(t *testing.T) {
+	hold := make(chan struct{})
+	slow, err := batcher.New(func(context.Context, []int) error { <-hold; return nil }, quiet, batcher.WithMaxSize(1),
+		batcher.WithQueueDepth(1), batcher.WithFlushTimeout(0))
+	require.NoError(t, err)
+	down, err := batcher.New(func(context.Context, []int) error { return errors.New("down") }, quiet)
+	require.NoError(t, err)
+	l := startLoad(t)
+	page := batcherdebug.Handler(l.combiner, slow, l.plain, l.sharded, l.plain, down, l.plain, l.plain)
+	defer page.Close()
+	require.Error(t, down.AddWait(t.Context(), 1))
+	for range 2 {
+		require.NoError(t, slow.Add(t.Context(), 1))
+	}
+	tb := open(t)
+	server := serve(t, page)
+	for _, width := range []int64{360, 600, 1280} {
+		tb.size(width, 640, "light")
+		tb.show(server, 8)
+		tb.eventually(`document.querySelector('#summary a[data-state=failing]').checkVisibility()`)
+		assert.Equal(t, "1 failing, 1 behind", eval[string](tb, `document.getElementById('alarm').textContent`), "it is read aloud")
+		tb.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('#summary a[data-state=failing]').focus()`), chromedp.KeyEvent(kb.Enter))
+		tb.eventually(`(() => {
+			const bar = document.querySelector('.bar').getBoundingClientRect(), h2 = document.querySelector('#card-5 h2').getBoundingClientRect();
+			return location.hash === '#card-5' && h2.top >= bar.bottom && h2.bottom <= innerHeight })()`)
+	}
+	tb.clean(server)
+	close(hold)
+	assert.NoError(t, slow.Close(context.Background()))
+	assert.NoError(t, down.Close(context.Background()))
 }
 
 // cut finds what is wider than its place.

@@ -47,6 +47,8 @@ func TestThePageComesBackAfterTheServer(t *testing.T) {
 	tb.show(server, 3)
 	kill()
 	tb.until("reconnecting")
+	assert.Equal(t, "reconnecting · Batchers", eval[string](tb, "document.title"))
+	assert.Equal(t, "grayscale(1)", eval[string](tb, "getComputedStyle(document.getElementById('cards')).filter"))
 	addr := server.Listener.Addr().String()
 	page := l.page(t)
 	_, stop := serveAt(t, addr, page)
@@ -151,4 +153,72 @@ func TestAPauseOverTheEndOfTheProgram(t *testing.T) {
 	assert.False(t, eval[bool](tb, "over"))
 	stop()
 	tb.until("reconnecting")
+}
+
+// buffers takes events in and passes none on, as a proxy may.
+type buffers struct{ http.ResponseWriter }
+
+func (b buffers) Unwrap() http.ResponseWriter    { return b.ResponseWriter }
+func (b buffers) Write(text []byte) (int, error) { return len(text), nil }
+
+func TestBehindAProxyThatBuffersThePagePolls(t *testing.T) {
+	l := startLoad(t)
+	page := l.page(t)
+	var streams atomic.Int32
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/events") {
+			streams.Add(1)
+			w = buffers{w}
+		}
+		page.ServeHTTP(w, r)
+	}))
+	tb := open(t)
+	tb.do(chromedp.Navigate(server.URL + "/debug/batcher/"))
+	tb.until("polling")
+	tb.do(chromedp.Evaluate[chromedp.Void](`asked = most`)) // the next one tries the stream again
+	require.Eventually(t, func() bool { return streams.Load() == 2 }, time.Minute, 10*time.Millisecond)
+	l.add(t, 5)
+	l.settle(t)
+	tb.eventually(`(` + totals + `)[0].added === '5'`)
+	tb.until("polling")
+	assert.Equal(t, 16, eval[int](tb, "most"), "and ever less often")
+	tb.clean(server)
+}
+
+// other makes of events what another version of the program might send.
+type other struct{ http.ResponseWriter }
+
+func (o other) Unwrap() http.ResponseWriter { return o.ResponseWriter }
+func (o other) Write(text []byte) (int, error) {
+	_, err := o.ResponseWriter.Write([]byte(strings.ReplaceAll(string(text), `"recent":`, `"latest":`)))
+	return len(text), err
+}
+
+func TestWhatCannotBeShownIsNotCalledLive(t *testing.T) {
+	l := startLoad(t)
+	page := l.page(t)
+	var newer, login atomic.Bool
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case login.Load():
+			w.Header().Set("Content-Type", "text/html")
+			_, _ = w.Write([]byte("<html>log in"))
+			return
+		case newer.Load():
+			w = other{w}
+		}
+		page.ServeHTTP(w, r)
+	}))
+	tb := open(t)
+	tb.show(server, 3)
+	newer.Store(true)
+	server.CloseClientConnections()
+	tb.until("broken")
+	newer.Store(false)
+	server.CloseClientConnections()
+	tb.until("live")
+	login.Store(true)
+	server.CloseClientConnections()
+	tb.until("broken")
+	assert.Equal(t, "broken · Batchers", eval[string](tb, "document.title"))
 }

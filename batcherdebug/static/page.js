@@ -6,6 +6,8 @@ const keep = 300; // seconds of history
 const least = 60; // seconds that a chart is wide enough for from the beginning
 const patience = 5; // seconds without news, after which the page no longer claims to be live
 const worst = ["silent", "full", "dropping", "failing", "stuck", "behind", "flaky", "flowing", "idle"];
+const well = ["flowing", "idle"];
+const old = ["reconnecting", "closed", "broken"]; // connections whose figures are
 const $ = (id) => document.getElementById(id);
 
 // ---- Numbers for people ----
@@ -14,8 +16,9 @@ const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 function count(n) {
   if (n < 1e6) return plain.format(n);
-  const [unit, size] = n < 1e9 ? ["M", 1e6] : ["G", 1e9];
-  return n < 1e15 ? (n / size).toPrecision(4) + " " + unit : "∞";
+  if (n >= 1e15) return "∞";
+  const [unit, size] = n < 999.95e6 ? ["M", 1e6] : ["G", 1e9], x = n / size;
+  return (x < 9999.5 ? x.toPrecision(4) : plain.format(x)) + " " + unit;
 }
 
 // mean has three figures, and never an exponent.
@@ -31,9 +34,11 @@ function short(n) {
 
 function rate(n) {
   if (n === null) return "–";
-  if (n >= 1e6) return (n / 1e6).toPrecision(3) + " M";
-  if (n >= 1e4) return (n / 1e3).toPrecision(3) + " k";
-  return n >= 10 || n === 0 ? n.toFixed(0) : n.toFixed(1);
+  if (n < 9999.5) return n >= 10 || n === 0 ? n.toFixed(0) : n.toFixed(1);
+  for (const [unit, size] of [["k", 1e3], ["M", 1e6]]) {
+    if (n < 999.5 * size) return (n / size).toPrecision(3) + " " + unit;
+  }
+  return (n / 1e9).toPrecision(3) + " G";
 }
 
 function time(seconds) {
@@ -218,28 +223,29 @@ class Card {
     this.history = [];
   }
 
-  // take adds a snapshot of this batcher, at a time in seconds, and draws. The title tells it from the others.
+  // take adds a snapshot of this batcher, made at a time in seconds, and draws. The title tells the batcher
+  // from the others.
   take(at, b, title) {
-    const last = this.history.at(-1), gap = { at, gap: true, in: null, out: null };
+    const last = this.history.at(-1), gap = { at, gap: true, in: null, out: null, merged: null };
     if (b.state === "silent") this.history.push(gap); // its figures are of before
     else {
       if (last && at - last.at > 5) this.history.push(gap); // a pause
-      this.note(at, b);
+      this.note(b.stats.age_seconds, b);
     }
     this.history = this.history.filter((p) => at - p.at <= keep);
     this.show(b, title);
   }
 
-  // note adds a point to the history, unless the snapshot is the one before.
+  // note adds a point to the history, unless it is the one before.
   note(at, b) {
-    const previous = this.history.at(-1);
+    const previous = this.history.at(-1), s = b.stats;
     const span = previous && !previous.gap ? at - previous.at : 0;
     if (previous && !previous.gap && span <= 0.2) return;
-    const per = (name) => (span ? Math.max(0, b.stats[name] - previous[name]) / span : null);
+    const per = (name) => (span ? Math.max(0, s[name] - previous.stats[name]) / span : null);
+    const flushed = span && s.attempts > previous.stats.attempts; // else the last durations are old
     this.history.push({
-      at, added: b.stats.added, flushed: b.stats.flushed, in: per("added"), out: per("flushed"),
-      held: b.stats.pending, p50: b.recent.attempts ? b.recent.flush_p50_seconds : null,
-      p99: b.recent.attempts ? b.recent.flush_p99_seconds : null,
+      at, stats: s, in: per("added"), out: per("flushed"), merged: per("merged"), held: s.pending,
+      p50: flushed ? b.recent.flush_p50_seconds : null, p99: flushed ? b.recent.flush_p99_seconds : null,
     });
   }
 
@@ -259,16 +265,17 @@ class Card {
   }
 
   showFigures(b) {
-    const s = b.stats, now = this.history.at(-1);
-    const queue = b.config.queue_depth ? `${count(s.queue_depth)} of ${count(b.config.queue_depth)}` : count(s.queue_depth);
+    const s = b.stats, c = b.config, now = this.history.at(-1), known = s.age_seconds > 0;
+    const of = (n, most) => (known ? count(n) : "–") + (most ? ` of ${count(most)}` : "");
+    const combines = b.front_end === "Combiner"; // it counts entries, into which it merges values
     pairs(this.find(".figures"), [
-      ["in, a second", rate(now.in)], ["out, a second", rate(now.out)],
-      ["held", count(s.pending)], ["of at most", count(b.config.max_held)], ["queue", queue],
-      ["at work", `${count(s.running)} of ${count(b.config.workers)}`],
-      ["producers wait", count(s.waiting)], ["oldest item", time(s.oldest_age_seconds)],
+      [combines ? "entries in, a second" : "in, a second", rate(now.in)], ["out, a second", rate(now.out)],
+      ["held", of(s.pending)], ["of at most", count(c.max_held)], ["queue", of(s.queue_depth, c.queue_depth)],
+      ["at work", of(s.running, c.workers)], ["producers wait", of(s.waiting)],
+      ["oldest item", known ? time(s.oldest_age_seconds) : "–"],
       ["flush p50", b.recent.attempts ? time(b.recent.flush_p50_seconds) : "–"],
       ["flush p99", b.recent.attempts ? time(b.recent.flush_p99_seconds) : "–"],
-    ]);
+    ].concat(combines ? [["values merged, a second", rate(now.merged)]] : []));
     pairs(this.find(".totals"), [
       ["added", count(s.added)], ["flushed", count(s.flushed)], ["failed", count(s.failed), s.failed && "bad"],
       ["dropped", count(s.dropped), s.dropped && "bad"], ["handed back", count(s.returned), s.returned && "bad"],
@@ -387,34 +394,16 @@ function fill(t, rows) {
   });
 }
 
-// ---- The stream ----
+// ---- All cards ----
 
 const cards = [];
-let source = null, poll = 0, paused = false, over = false, latest = null;
-let heard = performance.now(); // when there were news, or the stream was opened
-
-function state(name, text) {
-  const e = $("connection");
-  if (e.dataset.state === name) return; // it is read aloud when it changes
-  e.dataset.state = name;
-  e.textContent = text;
-}
+let latest = null;
 
 function take(text) {
   const snapshot = JSON.parse(text);
-  const anew = !latest || latest.since !== snapshot.since; // the program may have other batchers and options now
+  if (!latest || latest.since !== snapshot.since) renew(snapshot); // it may be another program by now
   latest = snapshot;
-  heard = performance.now();
   $("empty").hidden = snapshot.batchers.length > 0;
-  if (anew) {
-    cards.length = 0;
-    for (let i = 0; i < snapshot.batchers.length; i++) {
-      const card = new Card(i);
-      card.showNumbers($("numbers").getAttribute("aria-pressed") === "true");
-      cards.push(card);
-    }
-    $("cards").replaceChildren(...cards.map((c) => c.root));
-  }
   const names = snapshot.batchers.map((b) => b.name || "(no name)");
   snapshot.batchers.forEach((b, i) => {
     const alone = names.indexOf(names[i]) === names.lastIndexOf(names[i]);
@@ -423,31 +412,89 @@ function take(text) {
   summarize(snapshot.batchers);
 }
 
-// summarize tells how many batchers are in which state, the worst first, with a link to the first of them;
-// in the title also to who looks at another tab.
+// renew makes a card for each batcher.
+function renew(snapshot) {
+  cards.length = 0;
+  for (let i = 0; i < snapshot.batchers.length; i++) {
+    const card = new Card(i);
+    card.showNumbers($("numbers").getAttribute("aria-pressed") === "true");
+    cards.push(card);
+  }
+  $("cards").replaceChildren(...cards.map((c) => c.root));
+}
+
+// summarize tells how many batchers are in which state, the worst first, with a link to the first of them.
 function summarize(batchers) {
-  const parts = worst.map((name) => [name, batchers.filter((b) => b.state === name)]).filter(([, those]) => those.length);
-  const nav = $("summary");
-  while (nav.children.length > parts.length) nav.lastChild.remove();
-  parts.forEach(([name, those], i) => {
-    const link = nav.children[i] || nav.appendChild(element("a", "state"));
-    link.dataset.state = name;
+  const bad = [];
+  for (const link of links) {
+    const those = batchers.filter((b) => b.state === link.dataset.state), text = `${those.length} ${link.dataset.state}`;
+    link.hidden = those.length === 0;
+    if (!those.length) continue;
     link.setAttribute("href", `#card-${those[0].id}`);
-    setText(link, `${those.length} ${name}`);
-  });
-  const bad = parts.filter(([name]) => worst.indexOf(name) < worst.indexOf("flowing"));
-  const title = bad.map(([name, those]) => `${those.length} ${name}`).concat("Batchers").join(" · ");
+    setText(link, text);
+    if (!well.includes(link.dataset.state)) bad.push(text);
+  }
+  setText($("alarm"), bad.join(", ")); // read aloud when it changes
+  entitle(bad);
+}
+
+// links are those of all states: each keeps its place, and the focus if it has it.
+const links = worst.map((name) => {
+  const link = $("summary").appendChild(element("a", "state"));
+  link.dataset.state = name;
+  link.hidden = true;
+  return link;
+});
+
+let trouble = [];
+
+// entitle says what is bad to those who look at another tab.
+function entitle(bad) {
+  trouble = bad;
+  const connection = $("connection").dataset.state;
+  const title = (old.includes(connection) ? [connection] : []).concat(bad, "Batchers").join(" · ");
   if (document.title !== title) document.title = title;
+}
+
+// ---- The stream ----
+
+let source = null, poll = 0, paused = false;
+let heard = performance.now(); // when there were news, or the stream was opened
+let spoke = false; // the stream has brought something
+let over = false, lost = false; // the program has said that it ends; it did not answer
+let asked = 0, most = 8; // how often stats.json was asked for, and how often it is before the stream is tried again
+
+function state(name, text) {
+  const e = $("connection");
+  if (e.dataset.state === name) return; // it is read aloud when it changes
+  e.dataset.state = document.body.dataset.connection = name;
+  e.textContent = text;
+  entitle(trouble);
+}
+
+// hear shows what has come. What cannot be shown is not called live: the program may be another one by now, or
+// there is somebody in between who wants a password.
+function hear(text, name, words) {
+  heard = performance.now();
+  try {
+    take(text);
+  } catch (error) {
+    state("broken", "cannot be shown: reload this page");
+    return;
+  }
+  state(name, words);
 }
 
 function listen() {
   stop();
   heard = performance.now();
+  spoke = false;
   source = new EventSource("events");
   source.onmessage = (message) => {
-    over = false;
-    state("live", "live");
-    take(message.data);
+    spoke = true;
+    over = lost = false;
+    most = 8;
+    hear(message.data, "live", "live");
   };
   source.addEventListener("again", listen); // a stream lasts some minutes
   source.addEventListener("closed", () => {
@@ -457,21 +504,22 @@ function listen() {
     poll = setInterval(ask, 2000); // it may be back soon
   });
   source.onerror = () => {
-    if (source.readyState !== EventSource.CLOSED) {
-      down();
-      return;
-    }
-    stop(); // refused: too many streams, or something in between that does not let them through
-    poll = setInterval(ask, 2000);
-    ask();
+    if (source.readyState !== EventSource.CLOSED) down();
+    else askInstead(); // refused: too many streams, or something in between that does not let them through
   };
 }
 
-let asked = 0;
+function askInstead() {
+  stop();
+  asked = 0;
+  poll = setInterval(ask, 2000);
+  ask();
+}
 
 // ask takes a single snapshot, and tries the stream again now and then.
 async function ask() {
-  if (++asked % 8 === 0 && !over) {
+  if (++asked > most && !over) {
+    most = Math.min(2 * most, 256);
     listen();
     return;
   }
@@ -480,13 +528,10 @@ async function ask() {
     if (!response.ok) throw new Error(response.statusText);
     const text = await response.text();
     if (!poll) return;
-    if (over) { // the program is back
-      over = false;
+    if (over || lost) { // the program is back
+      over = lost = false;
       listen();
-      return;
-    }
-    state("polling", "live, every 2 s");
-    take(text);
+    } else hear(text, "polling", "live, every 2 s");
   } catch {
     if (poll) down();
   }
@@ -494,6 +539,7 @@ async function ask() {
 
 // down says that there is nobody to hear from, and whether that was to be expected.
 function down() {
+  lost = true;
   if (over) state("closed", "closed by the program");
   else state("reconnecting", "reconnecting");
 }
@@ -505,11 +551,14 @@ function stop() {
   poll = 0;
 }
 
-// A connection may be dead, or the server stuck, without an error: figures that are old are not live.
+// A connection may be dead, or the server stuck, without an error: figures that are old are not live. Of a stream
+// that has brought nothing at all, somebody in between may keep the events.
 setInterval(() => {
   if (!source || performance.now() - heard < 1000 * patience) return;
-  state("reconnecting", "no news: reconnecting");
-  listen();
+  if (spoke) {
+    state("reconnecting", "no news: reconnecting");
+    listen();
+  } else askInstead();
 }, 1000);
 
 $("pause").addEventListener("click", () => {
