@@ -14,7 +14,7 @@ import (
 	"github.com/seed-4c1eaf8a/batcher/metrics/prombatcher"
 )
 
-// modes are a batcher as it is, and one that is watched.
+// modes runs a benchmark on a batcher that is not watched, and on one that is.
 func modes(b *testing.B, run func(b *testing.B, q *batcher.Batcher[int64])) {
 	for _, watched := range []bool{false, true} {
 		name := map[bool]string{false: "metrics=none", true: "metrics=prombatcher"}[watched]
@@ -33,7 +33,7 @@ func modes(b *testing.B, run func(b *testing.B, q *batcher.Batcher[int64])) {
 	}
 }
 
-// BenchmarkAdd is Add with all that follows, for an item.
+// BenchmarkAdd is Add of one item, including its share of the flush.
 func BenchmarkAdd(b *testing.B) {
 	modes(b, func(b *testing.B, q *batcher.Batcher[int64]) {
 		ctx := context.Background()
@@ -54,7 +54,7 @@ func BenchmarkBatch(b *testing.B) {
 	})
 }
 
-// hooksOf returns what a collector adds to a batcher.
+// hooksOf returns the hooks that a collector adds to a batcher.
 func hooksOf(t testing.TB, opts ...prombatcher.Option) batcher.Hooks {
 	c, _ := registered(t, opts...)
 	w := &witness{Observed: start(t, good, batcher.WithName("a"))}
@@ -135,8 +135,8 @@ func TestP13_ABatchCostsNoAllocationMore(t *testing.T) {
 	assert.InDelta(t, measure(false), measure(true), 1, "one, since under the race detector pools forget at random")
 }
 
-// fewestAllocs is testing.AllocsPerRun without what goroutines of tests before allocate meanwhile,
-// since that counts for the whole process.
+// fewestAllocs is the least of ten results of testing.AllocsPerRun, which also counts what
+// goroutines left over from earlier tests allocate meanwhile.
 func fewestAllocs(f func()) float64 {
 	fewest := testing.AllocsPerRun(100, f)
 	for range 9 {

@@ -14,28 +14,28 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-// Why a batcher is not watched. It has no hooks of the collector then, and no series.
+// The errors of Watch and WatchAs. A batcher that is refused gets no hooks and no series.
 var (
 	// ErrNoBatcher is returned for a nil batcher.
 	ErrNoBatcher = errors.New("prombatcher: no batcher to watch")
 
-	// ErrNoName is returned for a batcher without a name: Prometheus takes an empty label for none,
-	// and several such batchers could not be told apart. Use [batcher.WithName], or WatchAs.
+	// ErrNoName is returned for a batcher without a name: to Prometheus, an empty label is no
+	// label, so several such batchers could not be told apart. Use [batcher.WithName], or WatchAs.
 	ErrNoName = errors.New("prombatcher: the batcher has no name")
 
-	// ErrNameTaken is returned for a batcher whose name is that of another one which the collector
-	// watches, or for the same one again: two series of one name would fail the scrape.
+	// ErrNameTaken is returned if the collector watches another batcher, or the same one, under
+	// that name already: duplicate series would fail the scrape.
 	ErrNameTaken = errors.New("prombatcher: the name is taken")
 )
 
-// Collector is a [prometheus.Collector] for any number of batchers, that may come and go while it
+// Collector is a [prometheus.Collector] for any number of batchers, which may come and go while it
 // is registered. Make one with [New]; all methods may be called from any goroutine. It may be
 // registered in several registries.
 type Collector struct {
 	config config
-	form   *meters // what those of all batchers look like; nobody feeds it
+	form   *meters // describes the meters of all batchers; never fed
 
-	mu      sync.Mutex          // guards the field below; not held while a batcher is asked
+	mu      sync.Mutex          // guards the field below; not held during a batcher's Stats
 	watched map[string]*watched // by name
 }
 
@@ -55,13 +55,13 @@ func New(opts ...Option) (*Collector, error) {
 	return &Collector{config: c, form: newMeters(c), watched: make(map[string]*watched)}, nil
 }
 
-// Watch shows b under its name, see [batcher.WithName]. It returns [ErrNoName] or [ErrNameTaken]
-// for a name that is none, or not its own. What is not UTF-8 in the name, and the sign that stands
-// for such, U+FFFD, are shown as a question mark.
+// Watch exposes b under its name, see [batcher.WithName]. It returns [ErrNoName] if that is empty,
+// and [ErrNameTaken] if it is in use. Bytes of the name that are not UTF-8, and U+FFFD, the
+// replacement character, become question marks.
 //
 // The series are there until stop is called, which frees the name and may be called any number of
-// times, from any goroutine. Call it when the batcher is closed for good and others will follow, so
-// that a process that makes many does not show all of them for ever.
+// times, from any goroutine. Call it after Close in a process that makes batchers again and again,
+// or the series of all of them stay for ever.
 func (c *Collector) Watch(b batcher.Observed) (stop func(), err error) {
 	if isNil(b) {
 		return nil, ErrNoBatcher
@@ -69,8 +69,8 @@ func (c *Collector) Watch(b batcher.Observed) (stop func(), err error) {
 	return c.WatchAs(b.Config().Name, b)
 }
 
-// WatchAs shows b under a name of your choice. See [Collector.Watch]. The same batcher may be watched
-// under several names; sums over all names then count it several times.
+// WatchAs exposes b under a name of your choice. See [Collector.Watch]. The same batcher may be
+// watched under several names; sums over all names then count it several times.
 func (c *Collector) WatchAs(name string, b batcher.Observed) (stop func(), err error) {
 	if isNil(b) {
 		return nil, ErrNoBatcher
@@ -92,13 +92,13 @@ func (c *Collector) WatchAs(name string, b batcher.Observed) (stop func(), err e
 	}, nil
 }
 
-// shown returns the name as a label that can be asked for: PromQL refuses a query with U+FFFD in
-// it, as Grafana would send it for a batcher that was chosen.
+// shown returns name as a label that can be queried: PromQL refuses a query that contains U+FFFD,
+// which Grafana would send when such a batcher is selected.
 func shown(name string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(name, "?"), "\uFFFD", "?")
 }
 
-// isNil reports whether b is nil, or a nil pointer: a batcher that New has refused to make.
+// isNil reports whether b is nil, or a nil pointer, as New returns it together with an error.
 func isNil(b batcher.Observed) bool {
 	if b == nil {
 		return true

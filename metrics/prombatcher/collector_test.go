@@ -54,7 +54,7 @@ func TestEachReasonIsCounted(t *testing.T) {
 	}
 }
 
-// plain is a batcher, and what is done with it.
+// plain returns a function that makes a batcher, and returns it with what is to be done with it.
 func plain(add func(*batcher.Batcher[int]) error, opts ...batcher.Option) func(*testing.T) (batcher.Observed, func()) {
 	return func(t *testing.T) (batcher.Observed, func()) {
 		b := start(t, good, opts...)

@@ -1,5 +1,5 @@
-// Package prombatcher shows batchers to Prometheus: one collector for any number of them, of all
-// three front ends.
+// Package prombatcher exposes batchers to Prometheus: one collector for any number of them,
+// whichever of the three front ends they are.
 //
 //	metrics, err := prombatcher.New()
 //	...
@@ -11,12 +11,13 @@
 //	...
 //	defer stop()
 //
-// Beside this file lie dashboard.json for Grafana, alerts.yml for Prometheus, and alerts_test.yml,
-// which shows by examples when the alerts fire.
+// The directory of this package also has dashboard.json for Grafana, alerts.yml for Prometheus, and
+// alerts_test.yml, which shows by example when the alerts fire.
 //
 // # Metrics
 //
-// All have the label name. Counters, from Stats, so that within one scrape
+// All have the label name. The first group are counters. They come from one Stats, so that within
+// one scrape
 //
 //	added = flushed + failed + dropped + returned + folded + pending
 //
@@ -29,16 +30,16 @@
 //	batcher_returned_total    items handed back by Close
 //	batcher_folded_total      entries of a Combiner that were put back and combined into newer ones
 //	batcher_merged_total      values of a Combiner that were combined into an entry that was there
-//	batcher_retries_total     attempts that followed a failed one
+//	batcher_retries_total     attempts that followed a failed one, except those after a split
 //	batcher_batches_total     batches sealed, by reason: size, weight, delay, eager, flush, close or
 //	                          budget
 //
-// Counters and histograms that are fed by hooks, from Watch on:
+// Counters and histograms that hooks feed; they count from Watch on:
 //
 //	batcher_flush_errors_total       attempts that failed, by class, see batcher.ErrorClass
 //	batcher_batch_size_items         items in a batch at its first attempt; each batch counts once,
-//	                                 however often it is tried or split; batches dropped before are not
-//	                                 in it
+//	                                 however often it is tried or split, and not at all if it was
+//	                                 dropped before its first attempt
 //	batcher_flush_duration_seconds   how long the flush function ran: each attempt, by result, "ok" or
 //	                                 "error"; one that fails for some of its items is an "error"
 //	batcher_queue_delay_seconds      from the sealing of a batch to its first attempt
@@ -46,7 +47,7 @@
 // Gauges, as they are at the scrape:
 //
 //	batcher_pending_items        items held
-//	batcher_queue_depth          batches that wait for a worker
+//	batcher_queue_depth          batches that wait for a worker; one that is due may still be filling
 //	batcher_running_batches      batches that a worker has taken, pauses between attempts included
 //	batcher_waiting_producers    producers that wait for room
 //	batcher_oldest_age_seconds   age of the oldest batch held, from its first item on; 0 if there is none
@@ -65,19 +66,20 @@
 //
 // # Native histograms
 //
-// A server that scrapes native histograms leaves the classic ones out where both are offered, and
-// with them what dashboard.json and alerts.yml ask for. So with [WithNativeHistograms] let it keep
-// both: always_scrape_classic_histograms in its configuration, scrape_classic_histograms before
-// Prometheus 3.
+// A server that scrapes native histograms ignores the classic ones where both are offered. But
+// dashboard.json and alerts.yml query the classic ones. So with [WithNativeHistograms], configure
+// the server to keep both: by always_scrape_classic_histograms, which was
+// scrape_classic_histograms before Prometheus 3.
 //
 // # Cost
 //
-// None for Add. A batch costs three observations of histograms and, for each further attempt, one,
-// without allocation. An attempt that fails costs a counter, and a few small allocations to find
-// its class. A scrape takes one Stats of each batcher, which takes the locks of its intake for as
-// long as it takes to copy some counters. A batcher that is watched holds some 15 KiB. See
-// BenchmarkAdd and the benchmarks beside it, and the README for figures.
+// Nothing is added to Add. The first attempt at a batch costs three histogram observations, each
+// further attempt one, without allocation. An attempt that fails also costs a counter increment,
+// and a few small allocations to find the class of its error. A scrape calls Stats once for each
+// batcher, which holds the locks of its intake while it copies some counters. Watching a batcher
+// takes some 15 KiB. See BenchmarkAdd and the benchmarks in the same file, and the README for
+// figures.
 //
-// A batcher.Combiner whose combine function hangs cannot give its Stats, so it holds up the scrape of
-// all metrics of the registry until the function returns: alert on the target that is down (up == 0).
+// While the combine function of a batcher.Combiner hangs, its Stats blocks, and so does every
+// scrape of the registry, with all its metrics: alert on the target that is down (up == 0).
 package prombatcher

@@ -1,6 +1,6 @@
 package prombatcher
 
-// The figures that are there already and only have to be read, from Stats and Config.
+// The figures that batchers keep themselves: a scrape reads them from Stats and Config.
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,7 +14,7 @@ type snapshot struct {
 	config batcher.Config
 }
 
-// figure is a number in it.
+// figure is a metric that is computed from a snapshot.
 type figure struct {
 	desc  *prometheus.Desc
 	kind  prometheus.ValueType
@@ -34,7 +34,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, append([]string{"name"}, labels...), nil)
 }
 
-// figures are all but the batches, which have a label of their own.
+// figures are all of them but batches, which has the label reason.
 var figures = []figure{
 	counter("batcher_added_total", "Items accepted.",
 		func(s *batcher.Stats) int64 { return s.Added }),

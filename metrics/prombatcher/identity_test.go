@@ -46,7 +46,7 @@ func checkIdentity(t *testing.T, registry *prometheus.Registry) map[string]float
 	return s
 }
 
-// sink fails each third flush with an error of its own, until it hangs.
+// sink fails every third flush with err, until it is told to hang.
 type sink struct {
 	err   error
 	calls atomic.Int64
@@ -64,7 +64,7 @@ func (s *sink) flush(ctx context.Context) error {
 	return nil
 }
 
-// loaded is a batcher under load, and which of its figures must be seen to move.
+// loaded is a batcher under load, and the metrics that must become more than 0 meanwhile.
 type loaded struct {
 	batcher.Observed
 	add   func(i int) error

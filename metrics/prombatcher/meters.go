@@ -1,6 +1,6 @@
 package prombatcher
 
-// The figures that nobody keeps: distributions, and errors by class. Hooks feed them.
+// The figures that batchers do not keep: distributions, and errors by class. Hooks feed them.
 
 import (
 	"context"
@@ -17,15 +17,16 @@ const (
 	resultError = "error"
 )
 
-// meters are those of one batcher. Each has its own, so that a hook that comes late, after the end of
-// its being watched, feeds what nobody looks at any more, and brings no series back.
+// meters are the histograms and counters of one batcher. Each batcher has its own, so that a hook
+// that still runs after stop feeds meters that are not collected any more, and brings no series
+// back.
 type meters struct {
 	sizes, delays, durations *prometheus.HistogramVec
 	errors                   *prometheus.CounterVec
 
 	// Set by begin.
 	size, delay, ok, failed prometheus.Observer
-	classes                 map[string]prometheus.Counter // not changed any more
+	classes                 map[string]prometheus.Counter // read-only after begin
 }
 
 func newMeters(c config) *meters {
@@ -49,13 +50,13 @@ func newMeters(c config) *meters {
 	}
 }
 
-// begin makes the series of a batcher, all at zero.
+// begin makes all series of a batcher, at zero.
 func (m *meters) begin(name string) {
 	m.size, m.delay = m.sizes.WithLabelValues(name), m.delays.WithLabelValues(name)
 	m.ok = m.durations.WithLabelValues(name, resultOK)
 	m.failed = m.durations.WithLabelValues(name, resultError)
 	m.classes = make(map[string]prometheus.Counter)
-	for _, class := range batcher.ErrorClasses() { // "dropped" as well: by the batcher that a flush feeds
+	for _, class := range batcher.ErrorClasses() { // also "dropped", by another batcher that the flush feeds
 		m.classes[class] = m.errors.WithLabelValues(name, class)
 	}
 }
@@ -97,7 +98,7 @@ func (m *meters) flushEnd(_ context.Context, _ batcher.Info, result batcher.Flus
 	m.classes[classOf(result.Err)].Inc()
 }
 
-// classOf survives an error whose methods panic.
+// classOf is [batcher.ErrorClass], or "other" for an error whose methods panic.
 func classOf(err error) (class string) {
 	defer func() {
 		if recover() != nil {

@@ -17,7 +17,8 @@ type config struct {
 	nativeFactor     float64
 }
 
-// The buckets double or so: as coarse as series are dear, and fine enough for an alert.
+// defaults has buckets that grow by about a factor of two: each bound is a series for each batcher,
+// and finer ones would not make the alerts better.
 func defaults() config {
 	return config{
 		durations: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
@@ -26,9 +27,9 @@ func defaults() config {
 }
 
 // WithDurationBuckets sets the upper bounds of the buckets of both histograms of durations, in
-// seconds, ascending and positive. The default is 0.0005 to 60 in 16 steps. Choose one that is the
-// MaxDelay of your batchers, or near it, and one above it: quantiles are interpolated within a bucket,
-// and are never above the last bound, so that an alert beyond it would not fire.
+// seconds, ascending and positive. The default is 0.0005 to 60 in 16 steps. Have a bound at the
+// MaxDelay of your batchers, and one above it, or BatcherFlushSlow in alerts.yml is inexact:
+// quantiles are interpolated within a bucket, and are never above the last bound.
 func WithDurationBuckets(seconds ...float64) Option {
 	return func(c *config) error {
 		c.durations = slices.Clone(seconds)
@@ -59,10 +60,11 @@ func checkBuckets(option string, bounds []float64) error {
 	return nil
 }
 
-// WithNativeHistograms adds native histograms to the classic ones, for Prometheus servers that scrape
-// them: buckets that grow by at most factor each, 1.1 say, and appear as they are needed, at most
-// 100 in each histogram. The factor must be above 1, and at most 2. By default there are none. See
-// "Native histograms" in the package documentation for what a server must be told.
+// WithNativeHistograms adds native histograms to the classic ones, for Prometheus servers that
+// scrape them. Each bucket is at most factor times as wide as the one before, 1.1 say. Buckets
+// appear as they are needed, at most 100 in a histogram. The factor must be above 1, and at most
+// 2. By default there are none. See "Native histograms" in the package documentation for what a
+// server must be told.
 func WithNativeHistograms(factor float64) Option {
 	return func(c *config) error {
 		c.nativeFactor = factor

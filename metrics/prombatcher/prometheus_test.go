@@ -111,7 +111,7 @@ func target(t *testing.T, opts ...prombatcher.Option) (url string) {
 func TestARealPrometheusScrapesAndAnswersTheDashboard(t *testing.T) {
 	url := target(t)
 	s := startPrometheus(t, strings.TrimPrefix(url, "http://"))
-	s.eventually("all reasons and the failures are scraped", func() bool {
+	s.eventually("failures, and flushes of the combiner, are scraped", func() bool {
 		return len(s.query(`rate(batcher_failed_total{name="plain"}[15s]) > 0`).Data.Result) > 0 &&
 			len(s.query(`rate(batcher_flushed_total{name="combiner"}[15s]) > 0`).Data.Result) > 0
 	})

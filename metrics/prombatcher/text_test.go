@@ -37,7 +37,7 @@ func TestTheTextIsExact(t *testing.T) {
 			require.NoError(t, b.Add(t.Context(), i))
 		}
 		time.Sleep(time.Second)
-		assert.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(everyMetric),
+		assert.NoError(t, testutil.CollectAndCompare(c, strings.NewReader(textOfOrders),
 			"batcher_added_total", "batcher_batches_total", "batcher_flushed_total", "batcher_failed_total",
 			"batcher_flush_duration_seconds", "batcher_queue_delay_seconds", "batcher_batch_size_items",
 			"batcher_max_pending_items", "batcher_max_delay_seconds", "batcher_max_queue_depth",
@@ -45,8 +45,9 @@ func TestTheTextIsExact(t *testing.T) {
 	})
 }
 
-// everyMetric is the text of a batcher that has flushed two batches and failed one. Durations are exact in a bubble.
-const everyMetric = `
+// textOfOrders is the text of a batcher that has flushed two batches and failed one. In a bubble,
+// durations are exact.
+const textOfOrders = `
 # HELP batcher_added_total Items accepted.
 # TYPE batcher_added_total counter
 batcher_added_total{name="orders"} 7
