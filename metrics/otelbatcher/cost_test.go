@@ -26,7 +26,7 @@ func TestP13_AnOriginCostsNoAllocation(t *testing.T) {
 	}
 }
 
-// watchings are the ways in which a batcher may be watched.
+// watchings are ways to watch a batcher, from not at all to everything.
 var watchings = []struct {
 	name string
 	opts func() []otelbatcher.Option // nil: not at all
@@ -62,7 +62,7 @@ func (nothing) OnEnd(sdktrace.ReadOnlySpan)                     {}
 func (nothing) Shutdown(context.Context) error                  { return nil }
 func (nothing) ForceFlush(context.Context) error                { return nil }
 
-// watchedAs makes a batcher of items that carry their origin, watched in one of these ways.
+// watchedAs makes a batcher of items that carry their origin, watched as opts say.
 func watchedAs(t testing.TB, opts func() []otelbatcher.Option) *batcher.Batcher[item] {
 	t.Helper()
 	b := start(t, otelbatcher.Linked(func(context.Context, []item) error { return nil }, originOf),
@@ -92,7 +92,7 @@ func TestP13_MetricsCostABatchNoAllocation(t *testing.T) {
 	assert.InDelta(t, none, measure(watchings[3].opts), random, watchings[3].name)
 }
 
-// BenchmarkAdd is Add with all that follows, for an item that carries its origin.
+// BenchmarkAdd is Add of one item that carries its origin, including its share of the flush.
 func BenchmarkAdd(b *testing.B) {
 	for _, w := range watchings {
 		b.Run(w.name, func(b *testing.B) {

@@ -1,6 +1,6 @@
 package otelbatcher
 
-// From a batch back to those who added its items.
+// Links from the span of an attempt to the spans in which its items were added.
 
 import (
 	"context"
@@ -30,20 +30,19 @@ func OriginOf(ctx context.Context) Origin {
 	return Origin{c.TraceID(), c.SpanID(), c.TraceFlags()}
 }
 
-// SpanContext returns what a link needs, without the trace state.
+// SpanContext returns the origin as a link needs it. The trace state is not kept.
 func (o Origin) SpanContext() trace.SpanContext {
 	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: o.trace, SpanID: o.span, TraceFlags: o.flags})
 }
 
-// MaxLinks is how many spans are linked to one attempt at most. It is the limit that the
-// SDK has by default.
+// MaxLinks is how many spans are linked to one attempt at most. It is the SDK's default limit.
 const MaxLinks = 128
 
 // Link adds links from the span in ctx to the origins: to each span once, to [MaxLinks] spans at
 // most. The attribute batcher.links.dropped counts the origins, not the spans, that are left out.
-// A second call for the same span knows nothing of the first. Call it in a flush function, with the
-// context that this received, or one made from it. It does nothing if the attempt has no span that
-// is recorded, even if there is another span in ctx, as [batcher.WithBaseContext] may put it there.
+// Call it once for a span, since a second call knows nothing of the first, and in a flush function,
+// with the context that it received or one derived from it. It does nothing unless the span of the
+// attempt is recorded, even if [batcher.WithBaseContext] has put another span into ctx.
 func Link(ctx context.Context, origins iter.Seq[Origin]) {
 	if l, ok := newLinker(ctx); ok {
 		for o := range origins {
@@ -57,11 +56,11 @@ func Link(ctx context.Context, origins iter.Seq[Origin]) {
 type linker struct {
 	span    trace.Span
 	linked  map[Origin]struct{}
-	last    Origin // that was linked: the items of one producer often come one after another
+	last    Origin // the last one linked, since items of one producer often come in a row
 	dropped int
 }
 
-// newLinker reports false if ctx is not of an attempt whose span is recorded.
+// newLinker reports false if ctx is not that of an attempt whose span is recorded.
 func newLinker(ctx context.Context) (linker, bool) {
 	span := trace.SpanFromContext(ctx)
 	if ctx.Value(inFlush{}) == nil || !span.IsRecording() {
@@ -92,9 +91,9 @@ func (l *linker) end() {
 	}
 }
 
-// Linked returns flush with a Link of each batch before it. origin says where an item comes from;
-// it runs on the worker's goroutine, for recorded attempts only, and a panic in it fails the batch
-// as one in flush does. Linked panics if flush or origin is nil.
+// Linked returns a function that calls Link with the origins of the batch, and then flush. origin
+// returns the origin of an item; it runs on the worker's goroutine, for recorded attempts only,
+// and a panic in it fails the batch as one in flush does. Linked panics if flush or origin is nil.
 func Linked[T any](flush batcher.FlushFunc[T], origin func(T) Origin) batcher.FlushFunc[T] {
 	mustHave("Linked", flush == nil, origin == nil)
 	return func(ctx context.Context, batch []T) error {
@@ -112,8 +111,8 @@ func LinkedByKey[K comparable, T any](flush batcher.KeyedFlushFunc[K, T], origin
 	}
 }
 
-// LinkedValues is [Linked] for a [batcher.Combiner]. Which origin a combined value has, the combine
-// function decides: that of the older one, as a rule, since it is what has waited longest.
+// LinkedValues is [Linked] for a [batcher.Combiner]. The combine function decides which origin a
+// combined value has: usually that of the older value, which has waited longest.
 func LinkedValues[K comparable, V any](flush batcher.CombinedFlushFunc[K, V], origin func(V) Origin) batcher.CombinedFlushFunc[K, V] {
 	mustHave("LinkedValues", flush == nil, origin == nil)
 	return func(ctx context.Context, batch map[K]V) error {
@@ -136,7 +135,7 @@ func mustHave(function string, noFlush, noOrigin bool) {
 	}
 }
 
-// linkSlice is Link without the sequence, which would cost an allocation for each batch.
+// linkSlice is Link for a slice: an iterator would cost an allocation for each batch.
 func linkSlice[T any](ctx context.Context, batch []T, origin func(T) Origin) {
 	if l, ok := newLinker(ctx); ok {
 		for _, item := range batch {

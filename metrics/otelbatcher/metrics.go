@@ -1,6 +1,6 @@
 package otelbatcher
 
-// The instruments: those that are read from Stats when somebody asks, and those that hooks feed.
+// The instruments: those that are read from Stats at a collection, and those that hooks feed.
 
 import (
 	"context"
@@ -39,7 +39,7 @@ type snapshot struct {
 	config batcher.Config
 }
 
-// The upper bounds of buckets that views may change, those of prombatcher.
+// The upper bounds of buckets, as in prombatcher. Views may change them.
 var (
 	sizeBounds     = []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000}
 	durationBounds = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
@@ -90,40 +90,39 @@ func maxDelay(s *snapshot) time.Duration {
 	return s.config.MaxDelay
 }
 
-// register makes all of them.
+// register creates all of them.
 func (i *instruments) register(meter metric.Meter) error {
-	return errors.Join(i.registerFigures(meter), i.registerRecorded(meter))
+	return errors.Join(i.registerFigures(meter), i.registerLabelled(meter), i.registerRecorded(meter))
 }
 
-func (i *instruments) registerFigures(meter metric.Meter) (err error) {
-	errs := make([]error, 2)
+func (i *instruments) registerFigures(meter metric.Meter) error {
+	var errs []error
+	add := func(o metric.Observable, f figure, err error) {
+		i.observed, i.figures, errs = append(i.observed, o), append(i.figures, f), append(errs, err)
+	}
 	for _, c := range counters {
-		f := figure{countValue: c.value}
-		f.count, err = meter.Int64ObservableCounter(c.name, metric.WithUnit(c.unit), metric.WithDescription(c.help))
-		i.figures, errs = append(i.figures, f), append(errs, err)
+		o, err := meter.Int64ObservableCounter(c.name, metric.WithUnit(c.unit), metric.WithDescription(c.help))
+		add(o, figure{count: o, countValue: c.value}, err)
 	}
 	for _, g := range gauges {
-		f := figure{countValue: g.value}
-		f.count, err = meter.Int64ObservableGauge(g.name, metric.WithUnit(g.unit), metric.WithDescription(g.help))
-		i.figures, errs = append(i.figures, f), append(errs, err)
+		o, err := meter.Int64ObservableGauge(g.name, metric.WithUnit(g.unit), metric.WithDescription(g.help))
+		add(o, figure{count: o, countValue: g.value}, err)
 	}
 	for _, d := range durations {
-		f := figure{secondsValue: d.value}
-		f.seconds, err = meter.Float64ObservableGauge(d.name, metric.WithUnit("s"), metric.WithDescription(d.help))
-		i.figures, errs = append(i.figures, f), append(errs, err)
+		o, err := meter.Float64ObservableGauge(d.name, metric.WithUnit("s"), metric.WithDescription(d.help))
+		add(o, figure{seconds: o, secondsValue: d.value}, err)
 	}
+	return errors.Join(errs...)
+}
+
+// registerLabelled creates those that have another label beside the name.
+func (i *instruments) registerLabelled(meter metric.Meter) error {
+	errs := make([]error, 2)
 	i.batches, errs[0] = meter.Int64ObservableCounter("batcher.batches",
 		metric.WithUnit("{batch}"), metric.WithDescription("Batches sealed, by reason."))
 	i.errors, errs[1] = meter.Int64ObservableCounter("batcher.flush.errors",
 		metric.WithUnit("{attempt}"), metric.WithDescription("Attempts that failed, by class of the error."))
 	i.observed = append(i.observed, i.batches, i.errors)
-	for _, f := range i.figures {
-		if f.seconds != nil {
-			i.observed = append(i.observed, f.seconds)
-		} else {
-			i.observed = append(i.observed, f.count)
-		}
-	}
 	return errors.Join(errs...)
 }
 
@@ -141,8 +140,8 @@ func (i *instruments) registerRecorded(meter metric.Meter) error {
 	return errors.Join(errs...)
 }
 
-// observe is the callback. It asks each batcher once, so that its figures belong together, as long as
-// the reader waits.
+// observe is the callback. It calls Stats once for each batcher, so that its figures are
+// consistent, and stops when the reader's context ends.
 func (t *Telemetry) observe(ctx context.Context, o metric.Observer) error {
 	for _, w := range t.all() {
 		if ctx.Err() != nil {
@@ -178,15 +177,15 @@ func (t *Telemetry) all() []*watched {
 	return list
 }
 
-// class counts the errors of one class of one batcher: nobody else does. They are read like Stats,
-// and not added to an instrument that the SDK keeps, so that the series are there from the
-// beginning, go with the batcher, and lose nothing if the global provider is set late.
+// class counts the errors of one class of one batcher, which Stats does not. The callback reads it
+// like Stats. With a counter of the SDK, the series would not exist before the first error, would
+// stay after stop, and would miss what came before a global provider that is set late.
 type class struct {
 	attrs attribute.Set
 	count atomic.Int64
 }
 
-// newClasses returns a map that is not to be changed any more.
+// newClasses returns a map that must not be changed, since hooks read it without a lock.
 func newClasses(name string) map[string]*class {
 	all := make(map[string]*class)
 	for _, c := range batcher.ErrorClasses() {
@@ -195,8 +194,8 @@ func newClasses(name string) map[string]*class {
 	return all
 }
 
-// recorder feeds the distributions and classes of one batcher. The options are made once: so
-// recording allocates nothing of ours.
+// recorder feeds the histograms and classes of one batcher. Its options are made only once, so that
+// recording does not allocate on our side.
 type recorder struct {
 	to         *instruments
 	named      []metric.RecordOption
@@ -235,7 +234,7 @@ func (r *recorder) flushEnd(ctx context.Context, _ batcher.Info, result batcher.
 	r.classes[classOf(result.Err)].count.Add(1)
 }
 
-// classOf survives an error whose methods panic.
+// classOf is [batcher.ErrorClass], or "other" for an error whose methods panic.
 func classOf(err error) (class string) {
 	defer func() {
 		if recover() != nil {

@@ -21,7 +21,7 @@ type config struct {
 }
 
 // WithMeterProvider sets where the metrics go. The default is the global provider,
-// [otel.GetMeterProvider]; with that of go.opentelemetry.io/otel/metric/noop there are none.
+// [otel.GetMeterProvider]; for none at all, use that of go.opentelemetry.io/otel/metric/noop.
 func WithMeterProvider(p metric.MeterProvider) Option {
 	return func(c *config) error {
 		if isNil(p) {
@@ -43,10 +43,10 @@ func WithTracerProvider(p trace.TracerProvider) Option {
 	}
 }
 
-// WithKey shows the key of a batch of a [batcher.Sharded] in its spans, as the attribute
-// batcher.key that format makes of it. The default is not to show keys, which may be names of
-// people. format is called on the worker's goroutine, for recorded spans only. If it panics, the
-// attribute says so; the span and the attempt go on. [runtime.Goexit] in it fails the attempt.
+// WithKey shows the key of a batch of a [batcher.Sharded] in its spans: the attribute batcher.key
+// is what format returns for it. By default keys are not shown, since they may be personal data.
+// format is called on the worker's goroutine, for recorded spans only. If it panics, the attribute
+// says so; the span and the attempt go on. [runtime.Goexit] in it fails the attempt.
 func WithKey(format func(key any) string) Option {
 	return func(c *config) error {
 		if format == nil {

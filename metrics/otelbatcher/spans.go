@@ -16,7 +16,7 @@ import (
 )
 
 // spanner makes the spans of one batcher. Its address is the key under which a context carries its
-// span: others may have put theirs into the same context.
+// span, since other hooks may put their own spans into the same context.
 type spanner struct {
 	tracer trace.Tracer
 	title  string
@@ -24,8 +24,8 @@ type spanner struct {
 	key    func(any) string
 }
 
-// newSpanner makes the options of all spans once. With name and reason among them, a sampler can go
-// by these, and yet nothing is gathered for what it does not take.
+// newSpanner makes the options of all spans once. They have only the attributes name and reason,
+// for samplers; the others are gathered if the span is recorded.
 func newSpanner(tracer trace.Tracer, name string, key func(any) string) *spanner {
 	s := &spanner{tracer: tracer, title: "flush " + name, key: key}
 	for reason := range s.starts {
@@ -41,11 +41,11 @@ func newSpanner(tracer trace.Tracer, name string, key func(any) string) *spanner
 func (s *spanner) flushStart(ctx context.Context, info batcher.Info) context.Context {
 	ctx, span := s.tracer.Start(ctx, s.title, s.starts[info.Reason]...)
 	if !span.IsRecording() {
-		return ctx // with its context: what is below it is not recorded either
+		return ctx // with the span in it, so that its children are not recorded either
 	}
-	ended := false
+	done := false
 	defer func() {
-		if !ended { // the user's function has ended the goroutine
+		if !done { // the function of WithKey has called runtime.Goexit
 			span.End()
 		}
 	}()
@@ -57,7 +57,7 @@ func (s *spanner) flushStart(ctx context.Context, info batcher.Info) context.Con
 	if info.Key != nil && s.key != nil {
 		span.SetAttributes(attribute.String("batcher.key", s.shown(info.Key)))
 	}
-	ended = true
+	done = true
 	return &flushContext{ctx, s, span}
 }
 
@@ -68,7 +68,7 @@ type flushContext struct {
 	span    trace.Span
 }
 
-// inFlush is a key for which such a context, and any made from it, has a value.
+// inFlush is a key for which a flushContext, and any context derived from it, has a value.
 type inFlush struct{}
 
 func (c *flushContext) Value(key any) any {
@@ -88,7 +88,7 @@ func (s *spanner) flushEnd(ctx context.Context, result batcher.FlushResult) {
 		return
 	}
 	span.SetAttributes(attribute.String("error.type", classOf(result.Err)))
-	span.SetStatus(codes.Error, "") // in case that the next line panics
+	span.SetStatus(codes.Error, "") // in case the next line panics
 	message := text(result.Err.Error())
 	span.SetStatus(codes.Error, message)
 	exception := []attribute.KeyValue{
@@ -102,8 +102,8 @@ func (s *spanner) flushEnd(ctx context.Context, result batcher.FlushResult) {
 	span.AddEvent("exception", trace.WithAttributes(exception...))
 }
 
-// shown is key as the user's function writes it. Its panic must not cost the span, or an attempt
-// that fails would look like one that did not.
+// shown returns key as the function of WithKey formats it. If that panicked through flushStart, its
+// span would be lost to flushEnd, and a failed attempt would look like a good one.
 func (s *spanner) shown(key any) (shown string) {
 	defer func() {
 		if recover() != nil {
@@ -113,7 +113,7 @@ func (s *spanner) shown(key any) (shown string) {
 	return text(s.key(key))
 }
 
-// maxText is how many bytes of a text are shown.
+// maxText is where texts are cut, in bytes.
 const maxText = 4096
 
 // text makes s fit for an exporter: short, and valid UTF-8.

@@ -17,10 +17,10 @@ import (
 	"github.com/seed-4c1eaf8a/batcher"
 )
 
-// scope is the name of the instrumentation.
+// scope is the name of the instrumentation scope, of both the meter and the tracer.
 const scope = "github.com/seed-4c1eaf8a/batcher/metrics/otelbatcher"
 
-// Why a batcher is not watched. It has no hooks then, and no series.
+// The errors of Watch and WatchAs. A batcher that is refused gets no hooks and no series.
 var (
 	// ErrNoBatcher is returned for a nil batcher.
 	ErrNoBatcher = errors.New("otelbatcher: no batcher to watch")
@@ -29,23 +29,24 @@ var (
 	// [batcher.WithName], or WatchAs.
 	ErrNoName = errors.New("otelbatcher: the batcher has no name")
 
-	// ErrNameTaken is returned for a batcher whose name is that of another one that is watched, or
-	// for the same one again: their figures would be added up, or replace each other.
+	// ErrNameTaken is returned if another batcher, or the same one, is watched under that name
+	// already: their figures would be added up, or replace each other.
 	ErrNameTaken = errors.New("otelbatcher: the name is taken")
 
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("otelbatcher: closed")
 )
 
-// Telemetry watches any number of batchers, that may come and go. Make one with [New] for each meter
-// provider: names are told apart within one. All methods may be called from any goroutine.
+// Telemetry watches any number of batchers, which may come and go. Make only one with [New] for
+// each meter provider: it does not know which names another one has in use. All methods may be
+// called from any goroutine.
 type Telemetry struct {
 	config      config
 	instruments instruments
 	tracer      trace.Tracer // nil: no spans
 	callback    metric.Registration
 
-	mu      sync.Mutex          // guards the fields below; not held while a batcher is asked
+	mu      sync.Mutex          // guards the fields below; not held during a batcher's Stats
 	watched map[string]*watched // by name; nil after Close
 }
 
@@ -59,7 +60,8 @@ type watched struct {
 	remove  func() // the hooks
 }
 
-// New registers the instruments. The error names every option that is wrong, or is the provider's.
+// New creates the instruments, and registers a callback that reads the batchers. Its error names
+// every option that is wrong, or wraps that of the meter provider.
 func New(opts ...Option) (*Telemetry, error) {
 	c, err := apply(opts)
 	if err != nil {
@@ -80,8 +82,8 @@ func New(opts ...Option) (*Telemetry, error) {
 	return t, nil
 }
 
-// Close stops watching all batchers, and unregisters what New has registered. It does not touch the
-// providers. It may be called any number of times.
+// Close stops watching all batchers, and unregisters the callback. It does not shut the providers
+// down. It may be called any number of times.
 func (t *Telemetry) Close() error {
 	t.mu.Lock()
 	all := t.watched
@@ -96,18 +98,18 @@ func (t *Telemetry) Close() error {
 	return nil
 }
 
-// Watch shows b under its name, see [batcher.WithName]. It returns [ErrNoName] or [ErrNameTaken]
-// for a name that is none, or not its own. What is not UTF-8 in the name, and the sign that stands
-// for such, U+FFFD, are shown as a question mark, bytes after the 4096th not at all.
+// Watch exposes b under its name, see [batcher.WithName]. It returns [ErrNoName] if that is empty,
+// [ErrNameTaken] if it is in use, and [ErrClosed] after Close. The name is cut after 4096 bytes;
+// bytes that are not UTF-8, and U+FFFD, the replacement character, become question marks.
 //
-// stop ends that and frees the name. It may be called any number of times, from any goroutine. What
-// the SDK has aggregated so far it may go on to report. An attempt that is under way when stop is
-// called still ends its span.
+// stop ends that and frees the name. It may be called any number of times, from any goroutine. The
+// SDK may go on to report what its histograms have so far. An attempt that is under way when stop
+// is called still ends its span.
 //
-// The counters of the next one with that name begin at 0. Prometheus takes this for a restart; a
-// reader with delta temporality gets one wrong difference, which may be negative, unless it has
-// collected in between: the SDK knows series by their attributes only. How many names a process
-// may go through is said under Metrics in the package documentation.
+// The counters of the next batcher with that name begin at 0. Prometheus takes this for a restart;
+// a reader with delta temporality gets one wrong difference, which may be negative, unless it has
+// collected in between: the SDK knows series by their attributes only. How many names
+// a process can use is said under "Metrics" in the package documentation.
 func (t *Telemetry) Watch(b batcher.Observed) (stop func(), err error) {
 	if isNil(b) {
 		return nil, ErrNoBatcher
@@ -115,7 +117,7 @@ func (t *Telemetry) Watch(b batcher.Observed) (stop func(), err error) {
 	return t.WatchAs(b.Config().Name, b)
 }
 
-// WatchAs shows b under a name of your choice. See [Telemetry.Watch].
+// WatchAs exposes b under a name of your choice. See [Telemetry.Watch].
 func (t *Telemetry) WatchAs(name string, b batcher.Observed) (stop func(), err error) {
 	if isNil(b) {
 		return nil, ErrNoBatcher
@@ -136,8 +138,8 @@ func (t *Telemetry) WatchAs(name string, b batcher.Observed) (stop func(), err e
 	return func() { t.leave(w) }, nil
 }
 
-// isNil reports whether v is nil, or a nil pointer: a batcher that New has refused to make, or a
-// provider that has not been set up.
+// isNil reports whether v is nil, or a nil pointer: a batcher as New returns it together with an
+// error, or a provider that has not been set up.
 func isNil(v any) bool {
 	if v == nil {
 		return true
@@ -146,7 +148,8 @@ func isNil(v any) bool {
 	return p.Kind() == reflect.Pointer && p.IsNil()
 }
 
-// enter adds w, and its hooks. The lock is held for both, so that neither stays without the other.
+// enter adds w, and its hooks. The lock is held for both, so that Close finds either both or
+// neither.
 func (t *Telemetry) enter(w *watched) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -172,8 +175,8 @@ func (t *Telemetry) leave(w *watched) {
 	}
 }
 
-// hooks are those for metrics and, inside them, those for spans: so a duration is recorded while the
-// span is there.
+// hooks returns the hooks for metrics and spans. FlushEnd records the duration first, while the
+// span is still open, so that an exemplar can refer to it.
 func (t *Telemetry) hooks(w *watched) batcher.Hooks {
 	metrics := newRecorder(&t.instruments, w)
 	if t.tracer == nil {
