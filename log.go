@@ -73,6 +73,8 @@ func (e *engine[T]) logOmitted() {
 	}{
 		{&e.logs.failed, e.failureLevel(), "batcher: more batches failed"},
 		{&e.logs.dropped, slog.LevelWarn, "batcher: more items dropped"},
+		{&e.logs.retried, slog.LevelWarn, "batcher: more flushes failed and were tried again"},
+		{&e.logs.panicked, slog.LevelError, "batcher: more panics in user code"},
 	} {
 		if left := kind.rest(); left.lines > 0 {
 			e.write(e.life.ctx, kind.level, kind.message, left.attrs()...)
@@ -90,7 +92,7 @@ func (e *engine[T]) logSampled(
 	}
 }
 
-// write writes one line. A panic in the logger is nobody's business any more.
+// write writes one line. A panic in the logger is swallowed: there is nobody left to tell.
 func (e *engine[T]) write(ctx context.Context, level slog.Level, message string, attrs ...slog.Attr) {
 	defer func() { _ = recover() }()
 	logger := e.logger

@@ -409,7 +409,7 @@ func WithName(name string) Option { return func(c *config) { c.name = name } }
 //
 // Nothing is logged of a flush that succeeds. Each of these is sampled by itself: the first line
 // at once, then one a second at most, with the number of lines left out since (omitted) and of the
-// items in them (omitted_items). Close writes the last counts of failures and drops.
+// items in them (omitted_items). Close writes the last counts.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) { c.logger, c.loggerSet = logger, true }
 }

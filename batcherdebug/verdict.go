@@ -28,8 +28,8 @@ const (
 	// or the oldest item held is older than 10 seconds and 10 times MaxDelay, and no flush has
 	// ended for 10 seconds.
 	Stuck State = "stuck"
-	// Behind: the queue, or what may be held in all, is full to 80 % or more, or the oldest item
-	// held is that old although flushes end.
+	// Behind: what may be held in all is full to 80 % or more, or the queue is, and half of what may
+	// be held is; or the oldest item held is that old although flushes end.
 	Behind State = "behind"
 	// Flaky: the last attempt has succeeded, but one has failed, or items were dropped, within the
 	// last minute.
@@ -148,11 +148,14 @@ func (b *Batcher) queue() string {
 		counted(int64(b.Stats.QueueDepth), "batch waits", "batches wait"), b.Config.QueueDepth)
 }
 
-// near tells of a bound that is near. With keys, the queue has none of its own.
+// near tells of a bound that is near. With keys, the queue has none of its own. A batch that is due
+// counts as waiting while it still fills, so a short queue alone does not say much, unless batches are
+// full by their weight.
 func (b *Batcher) near() string {
 	s, c := &b.Stats, &b.Config
 	switch {
-	case c.QueueDepth > 0 && float64(s.QueueDepth) >= 0.8*float64(c.QueueDepth):
+	case c.QueueDepth > 0 && float64(s.QueueDepth) >= 0.8*float64(c.QueueDepth) &&
+		(s.Pending >= c.MaxHeld/2 || c.MaxWeight > 0):
 		return b.queue()
 	case c.MaxHeld > 0 && float64(s.Pending) >= 0.8*float64(c.MaxHeld):
 		return b.room()

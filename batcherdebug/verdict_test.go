@@ -78,6 +78,8 @@ func TestVerdicts(t *testing.T) {
 			Flowing, "1 item is held; the last flush ended 1m0s ago"},
 		"queue": {Batcher{Stats: Stats{Pending: 400, QueueDepth: 4}, Errors: failure}, facts{lastOK: ago(time.Second)},
 			Behind, "4 batches wait for a worker; the queue has room for 4"},
+		"due, but still filling": {Batcher{Stats: Stats{Pending: 12, QueueDepth: 4}}, facts{lastOK: ago(time.Second)},
+			Flowing, "12 items are held; the last flush ended 1s ago"},
 		"held": {Batcher{Stats: Stats{Pending: 480}}, facts{lastOK: ago(time.Second)},
 			Behind, "480 of at most 600 items are held"},
 		"nearly": {Batcher{Stats: Stats{Pending: 479, QueueDepth: 3}, Recent: Recent{Batches: 2, MeanSize: 1}},
@@ -100,6 +102,9 @@ func TestVerdictsWithKeysAndEagerly(t *testing.T) {
 	keyed := Batcher{Stats: Stats{Pending: 5, QueueDepth: 5}, Config: Config{MaxHeld: 100}}
 	state, _ := keyed.judge(facts{now: at, lastOK: at})
 	assert.Equal(t, Flowing, state, "with keys the queue has no bound of its own")
+	heavy := Batcher{Stats: Stats{Pending: 3, QueueDepth: 2}, Config: Config{MaxHeld: 100, QueueDepth: 2, MaxWeight: 10}}
+	state, _ = heavy.judge(facts{now: at, lastOK: at})
+	assert.Equal(t, Behind, state, "few items may fill it")
 	keyed = Batcher{Stats: Stats{Waiting: 1, Pending: 10}, Config: Config{MaxHeld: 100, MaxPendingPerKey: 10}}
 	_, verdict := keyed.judge(facts{now: at})
 	assert.Equal(t, "1 producer waits for room; 10 of at most 100 items are held, and at most 10 of a key", verdict)

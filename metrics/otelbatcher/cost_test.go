@@ -2,6 +2,9 @@ package otelbatcher_test
 
 import (
 	"context"
+	"math"
+	"runtime/debug"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -80,12 +83,20 @@ func watchedAs(t testing.TB, opts func() []otelbatcher.Option) *batcher.Batcher[
 func TestP13_MetricsCostABatchNoAllocation(t *testing.T) {
 	measure := func(opts func() []otelbatcher.Option) float64 {
 		b := watchedAs(t, opts)
-		return testing.AllocsPerRun(200, func() {
-			_ = b.Add(context.Background(), item{})
-			_ = b.Flush(context.Background())
-		})
+		fewest := math.Inf(1) // other tests may have left goroutines that allocate
+		for range 5 {
+			fewest = min(fewest, testing.AllocsPerRun(100, func() {
+				_ = b.Add(context.Background(), item{})
+				_ = b.Flush(context.Background())
+			}))
+		}
+		return fewest
 	}
-	const random = 1 // under the race detector pools forget at random
+	random := 0.
+	info, _ := debug.ReadBuildInfo()
+	if slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		random = 1 // under the race detector, pools forget at random
+	}
 	none := measure(nil)
 	assert.InDelta(t, none, measure(watchings[1].opts), random, watchings[1].name)
 	assert.InDelta(t, none+1, measure(watchings[2].opts), random, "the context that a tracer makes, though it does nothing")

@@ -42,7 +42,8 @@ const MaxLinks = 128
 // most. The attribute batcher.links.dropped counts the origins, not the spans, that are left out.
 // Call it once for a span, since a second call knows nothing of the first, and in a flush function,
 // with the context that it received or one derived from it. It does nothing unless the span of the
-// attempt is recorded, even if [batcher.WithBaseContext] has put another span into ctx.
+// attempt is recorded, even if [batcher.WithBaseContext] has put another span into ctx. If two
+// Telemetries with tracers watch the batcher, the span is that of the one that began later.
 func Link(ctx context.Context, origins iter.Seq[Origin]) {
 	if l, ok := newLinker(ctx); ok {
 		for o := range origins {

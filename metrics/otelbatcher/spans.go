@@ -45,7 +45,9 @@ func (s *spanner) flushStart(ctx context.Context, info batcher.Info) context.Con
 	}
 	done := false
 	defer func() {
-		if !done { // the function of WithKey has called runtime.Goexit
+		if !done { // the function of WithKey has called runtime.Goexit, which fails the attempt
+			span.SetAttributes(attribute.String("error.type", classOf(batcher.ErrGoexit)))
+			span.SetStatus(codes.Error, batcher.ErrGoexit.Error())
 			span.End()
 		}
 	}()

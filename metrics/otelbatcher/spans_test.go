@@ -178,6 +178,22 @@ func TestASpanEndsAlthoughAnotherHookHasEndedTheGoroutine(t *testing.T) {
 	assert.Equal(t, "goexit", attributes(r.spans.Ended()[0])["error.type"])
 }
 
+func TestASpanWhoseKeyEndsTheGoroutineHasFailed(t *testing.T) {
+	r := newRig(t, otelbatcher.WithKey(func(any) string {
+		runtime.Goexit()
+		return ""
+	}))
+	b, err := batcher.NewSharded(func(context.Context, string, []int) error { return nil }, batcher.WithName("a"))
+	require.NoError(t, err)
+	r.watch(b)
+	assert.ErrorIs(t, b.AddWait(t.Context(), "k", 1), batcher.ErrGoexit)
+	require.NoError(t, b.Close(t.Context()))
+	require.Len(t, r.spans.Ended(), 1)
+	span := r.spans.Ended()[0]
+	assert.Equal(t, "goexit", attributes(span)["error.type"])
+	assert.Equal(t, codes.Error, span.Status().Code)
+}
+
 func TestASpanEndsAlthoughItsBatcherIsNotWatchedAnyMore(t *testing.T) {
 	r := newRig(t)
 	begun, end := make(chan struct{}), make(chan struct{})

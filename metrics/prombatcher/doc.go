@@ -61,6 +61,9 @@
 //	batcher_max_delay_seconds      WithMaxDelay; 0 under WithEager
 //	batcher_workers                WithWorkers
 //
+// Items that were refused, with ErrFull or the error of a context, were never the batcher's: no
+// metric counts them. Count these errors where Add is called.
+//
 // All series of a batcher are there from the first scrape on, at zero, so that rate and increase
 // see the first event of each kind. They go away when it is stopped.
 //

@@ -23,7 +23,7 @@ import (
 )
 
 func TestTheAlertsAreWellFormedAndFireWhenTheyShould(t *testing.T) {
-	assert.Contains(t, promtool(t, "check", "rules", "alerts.yml"), "7 rules found")
+	assert.Contains(t, promtool(t, "check", "rules", "alerts.yml"), "8 rules found")
 	assert.Contains(t, promtool(t, "test", "rules", "alerts_test.yml"), "SUCCESS")
 }
 
@@ -39,7 +39,7 @@ func expressions(t *testing.T) (list []string) {
 	text, err := os.ReadFile("dashboard.json")
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(text, &dashboard))
-	fill := strings.NewReplacer("$name", ".*", "$__rate_interval", "15s", "$__range", "15s")
+	fill := strings.NewReplacer("$job", ".*", "$name", ".*", "$__rate_interval", "15s", "$__range", "15s")
 	for _, p := range dashboard.Panels {
 		for _, target := range p.Targets {
 			list = append(list, fill.Replace(target.Expr))
@@ -127,7 +127,7 @@ func TestARealPrometheusScrapesAndAnswersTheDashboard(t *testing.T) {
 	}
 	s.eventually("the rules are evaluated", func() bool {
 		groups := s.ask("/api/v1/rules", nil).Data.Groups
-		return len(groups) == 1 && len(groups[0].Rules) == 7 && groups[0].Rules[6].Health != "unknown"
+		return len(groups) == 1 && len(groups[0].Rules) == 8 && groups[0].Rules[7].Health != "unknown"
 	})
 	for _, rule := range s.ask("/api/v1/rules", nil).Data.Groups[0].Rules {
 		assert.Equal(t, "ok", rule.Health, "%s: %s", rule.Name, rule.LastError)
