@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// ErrorClass returns the class of an error of a flush as one word of a fixed list, so that it can be
-// the label of a metric. The first that fits:
+// ErrorClass returns the class of an error of a flush as one word of a fixed list, so that it can
+// be the label of a metric. The first that fits:
 //
 //   - "" for nil;
 //   - "dropped", "panic" and "goexit" for what the library says itself: [ErrDropped], a

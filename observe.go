@@ -117,9 +117,9 @@ func (c *Combiner[K, V]) Config() Config {
 // may be done any number of times, from any goroutine, a hook's included. Everything that is said
 // of [Hooks] holds for them.
 //
-// An attempt that is under way when Observe or remove is called keeps the hooks that it began with: so
-// each FlushStart has its FlushEnd, and a call may still come shortly after remove has returned. The
-// cost for Add is none.
+// An attempt that is under way when Observe or remove is called keeps the hooks that it began with:
+// so each FlushStart has its FlushEnd, and a call may still come shortly after remove has returned.
+// The cost for Add is none.
 func (b *Batcher[T]) Observe(hooks Hooks) (remove func()) { return b.engine.watchers.add(hooks) }
 
 // Observe adds hooks, see [Batcher.Observe].

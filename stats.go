@@ -29,8 +29,8 @@ type Stats struct {
 	// Batches[ReasonSize]. Index 0 is unused.
 	Batches BatchCounts
 
-	// QueueDepth is how many batches wait for a worker now. While workers that are free have not yet
-	// taken theirs, these count too: for a moment there may be up to WithWorkers more than
+	// QueueDepth is how many batches wait for a worker now. While workers that are free have not
+	// yet taken theirs, these count too: for a moment there may be up to WithWorkers more than
 	// WithQueueDepth says.
 	QueueDepth int
 

@@ -24,8 +24,8 @@ type drops struct {
 	until time.Time // the answer that told of the last of them
 }
 
-// ask asks all batchers, and waits for their answers for a limited time. One that has let it pass is
-// not waited for until it has answered in time, so it holds up one snapshot and no more.
+// ask asks all batchers, and waits for their answers for a limited time. One that has let it pass
+// is not waited for until it has answered in time, so it holds up one snapshot and no more.
 func (p *Page) ask() {
 	ctx, cancel := context.WithTimeout(context.Background(), p.limit)
 	defer cancel()

@@ -31,8 +31,8 @@ type Page struct {
 	latest *document  // replaced, never changed
 }
 
-// Handler returns a page with a card for each of the batchers, in this order. Names may be empty and
-// may be the same: a card is known by its place. Without batchers the page says so.
+// Handler returns a page with a card for each of the batchers, in this order. Names may be empty
+// and may be the same: a card is known by its place. Without batchers the page says so.
 //
 // It adds hooks to the batchers, which stay until [Page.Close]. It panics if one of them is nil, as
 // [http.Handle] does: that is a fault of the program and not of its input.
@@ -58,8 +58,9 @@ func Handler(batchers ...batcher.Observed) *Page {
 	return p
 }
 
-// Close removes the hooks and ends all streams; the pages that are open say that it is over. Requests
-// that come later are answered 503. It may be called any number of times, and does not wait.
+// Close removes the hooks and ends all streams; the pages that are open say that it is over.
+// Requests that come later are answered 503. It may be called any number of times, and does not
+// wait.
 //
 // Give it to [http.Server.RegisterOnShutdown]: Shutdown waits for requests to end, which a stream
 // does not do by itself. A client that does not read holds it up for a second.

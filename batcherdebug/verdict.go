@@ -21,15 +21,15 @@ const (
 	Full State = "full"
 	// Dropping: items were dropped within the last 5 seconds.
 	Dropping State = "dropping"
-	// Failing: the last attempt to flush has failed, within the last minute or while items are held.
-	// If that was for some of its items only, the batcher is Flaky.
+	// Failing: the last attempt to flush has failed, within the last minute or while items are
+	// held. If that was for some of its items only, the batcher is Flaky.
 	Failing State = "failing"
 	// Stuck: a flush has been running for more than 10 seconds, FlushTimeout, and 10 times the p99;
 	// or the oldest item held is older than 10 seconds and 10 times MaxDelay, and no flush has
 	// ended for 10 seconds.
 	Stuck State = "stuck"
-	// Behind: what may be held in all is full to 80 % or more, or the queue is, and half of what may
-	// be held is; or the oldest item held is that old although flushes end.
+	// Behind: what may be held in all is full to 80 % or more, or the queue is, and half of what
+	// may be held is; or the oldest item held is that old although flushes end.
 	Behind State = "behind"
 	// Flaky: the last attempt has succeeded, but one has failed, or items were dropped, within the
 	// last minute.
@@ -40,8 +40,8 @@ const (
 	Flowing State = "flowing"
 )
 
-// facts are what a verdict rests on besides the entry of the batcher. A time that is zero stands for
-// what has not been.
+// facts are what a verdict rests on besides the entry of the batcher. A time that is zero stands
+// for what has not been.
 type facts struct {
 	now     time.Time
 	told    time.Time // when the last answer came
@@ -149,8 +149,8 @@ func (b *Batcher) queue() string {
 }
 
 // near tells of a bound that is near. With keys, the queue has none of its own. A batch that is due
-// counts as waiting while it still fills, so a short queue alone does not say much, unless batches are
-// full by their weight.
+// counts as waiting while it still fills, so a short queue alone does not say much, unless batches
+// are full by their weight.
 func (b *Batcher) near() string {
 	s, c := &b.Stats, &b.Config
 	switch {

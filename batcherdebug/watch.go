@@ -112,8 +112,8 @@ func (w *watched) oldestLocked() (oldest time.Time) {
 	return oldest
 }
 
-// noteLocked puts a failure last. It replaces the one that is the same but for its time, or else the
-// oldest.
+// noteLocked puts a failure last. It replaces the one that is the same but for its time, or else
+// the oldest.
 func (w *watched) noteLocked(f Failure) {
 	old := slices.IndexFunc(w.errors, func(o Failure) bool { return o.Class == f.Class && o.Text == f.Text })
 	switch {

@@ -267,15 +267,17 @@ class Card {
   showFigures(b) {
     const s = b.stats, c = b.config, now = this.history.at(-1), known = s.age_seconds > 0;
     const of = (n, most) => (known ? count(n) : "–") + (most ? ` of ${count(most)}` : "");
-    const combines = b.front_end === "Combiner"; // it counts entries, into which it merges values
+    const combines = b.front_end === "Combiner"; // it counts entries, and apart from them the values merged into these
     pairs(this.find(".figures"), [
-      [combines ? "entries in, a second" : "in, a second", rate(now.in)], ["out, a second", rate(now.out)],
-      ["held", of(s.pending)], ["of at most", count(c.max_held)], ["queue", of(s.queue_depth, c.queue_depth)],
+      ["in, a second", rate(now.in)], ["out, a second", rate(now.out)],
+      ...(combines ? [["merged, a second", rate(now.merged)], ["entries held", of(s.pending, c.max_held)]]
+        : [["held", of(s.pending)], ["of at most", count(c.max_held)]]),
+      ["queue", of(s.queue_depth, c.queue_depth)],
       ["at work", of(s.running, c.workers)], ["producers wait", of(s.waiting)],
       ["oldest item", known ? time(s.oldest_age_seconds) : "–"],
       ["flush p50", b.recent.attempts ? time(b.recent.flush_p50_seconds) : "–"],
       ["flush p99", b.recent.attempts ? time(b.recent.flush_p99_seconds) : "–"],
-    ].concat(combines ? [["values merged, a second", rate(now.merged)]] : []));
+    ]);
     pairs(this.find(".totals"), [
       ["added", count(s.added)], ["flushed", count(s.flushed)], ["failed", count(s.failed), s.failed && "bad"],
       ["dropped", count(s.dropped), s.dropped && "bad"], ["handed back", count(s.returned), s.returned && "bad"],
