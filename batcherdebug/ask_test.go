@@ -115,7 +115,7 @@ func TestTheRatesOfOthersAreRightWhenOneHangs(t *testing.T) {
 				hangs.hold = make(chan struct{})
 			}
 			s := stats(t, p).Batchers[1].Stats
-			if span := s.Age - last.Age; span > 0.2 { // as page.js has it
+			if span := s.Age - last.Age; span > 0.2 { // as card.js has it
 				assert.InDelta(t, 100, float64(s.Added-last.Added)/span, 5, i)
 				last = s
 			}

@@ -16,7 +16,7 @@
 //	                    last errors and the configuration
 //	stats.json          the same as JSON, see [Snapshot]: made for curl and jq
 //	events              the same as a stream of server-sent events, one each second
-//	page.js, page.css   parts of the page; nothing comes from elsewhere
+//	page.css, *.js      parts of the page; nothing comes from elsewhere
 //
 // The last element of the path counts, since the handler does not know where it is mounted. Any
 // other is 404. Methods other than GET and HEAD are 405. After [Page.Close] all is 503.

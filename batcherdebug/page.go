@@ -79,9 +79,14 @@ var static embed.FS
 
 // files are the parts of the page that do not change.
 var files = map[string]struct{ path, contentType string }{
-	"":         {"static/page.html", "text/html; charset=utf-8"},
-	"page.css": {"static/page.css", "text/css; charset=utf-8"},
-	"page.js":  {"static/page.js", "text/javascript; charset=utf-8"},
+	"":            {"static/page.html", "text/html; charset=utf-8"},
+	"page.css":    {"static/page.css", "text/css; charset=utf-8"},
+	"format.js":   {"static/format.js", "text/javascript; charset=utf-8"},
+	"elements.js": {"static/elements.js", "text/javascript; charset=utf-8"},
+	"charts.js":   {"static/charts.js", "text/javascript; charset=utf-8"},
+	"card.js":     {"static/card.js", "text/javascript; charset=utf-8"},
+	"page.js":     {"static/page.js", "text/javascript; charset=utf-8"},
+	"stream.js":   {"static/stream.js", "text/javascript; charset=utf-8"},
 }
 
 // ServeHTTP implements [http.Handler].

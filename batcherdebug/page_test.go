@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -74,6 +75,12 @@ func TestThePageAndItsPartsAreServed(t *testing.T) {
 		assert.Equal(t, http.StatusOK, request(mux, "HEAD", "/debug/batcher/"+path).Code)
 	}
 	assert.Equal(t, http.StatusOK, request(mux, "HEAD", "/debug/batcher/events").Code)
+	parts := regexp.MustCompile(`(?:src|href)="([^":]+)"`).FindAllStringSubmatch(
+		request(mux, "GET", "/debug/batcher/").Body.String(), -1)
+	assert.Greater(t, len(parts), 5)
+	for _, part := range parts {
+		assert.Equal(t, http.StatusOK, request(mux, "GET", "/debug/batcher/"+part[1]).Code, part[1])
+	}
 	for _, path := range []string{"other", "page.html", "static/page.html/", "../page.go"} {
 		if w := request(mux, "GET", "/debug/batcher/"+path); w.Code == http.StatusOK {
 			assert.Equal(t, "static/page.html/", path, "any folder shows the page")

@@ -1,6 +1,6 @@
 package browsertest
 
-// Parts of page.js, called as they are, for what would take minutes otherwise.
+// Parts of the scripts, called as they are, for what would take minutes otherwise.
 
 import (
 	"testing"
