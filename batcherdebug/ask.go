@@ -73,8 +73,16 @@ func (w *watched) await(ctx context.Context, limit time.Duration) {
 // heard notes an answer.
 func (w *watched) heard(a answer, limit time.Duration) {
 	w.drops.note(w.last, a)
-	w.late = a.at.Sub(w.asked) > limit
+	w.late = a.at.Sub(w.asked) > limit && time.Since(a.at) < news
 	w.last, w.asked = a, time.Time{}
+}
+
+// news is how old an answer may be while the next one is owed.
+const news = 3 * time.Second
+
+// silent reports whether a batcher that was waited for, now or before, has told nothing new.
+func (w *watched) silent(now time.Time, limit time.Duration) bool {
+	return !w.asked.IsZero() && now.Sub(w.asked) >= limit && (w.last.at.IsZero() || now.Sub(w.last.at) > news)
 }
 
 // note adds what was dropped between two answers.

@@ -42,11 +42,14 @@
 //
 // # Clients that do not read
 //
-// A client that takes nothing in is cut off when a write has waited for 10 seconds, in place of the
-// server's WriteTimeout, and a second after [Page.Close]; as long as the network's buffers take it
-// in, nobody can tell. A stream ends after 10 minutes, and the page opens the next one. Of more
-// than [MaxStreams] at once, the further ones are answered 503; where middleware hides the
-// deadlines of [http.ResponseController] or keeps events back, they are answered 501, or seem
-// silent. The page then asks for stats.json every other second. Behind such middleware, nothing
-// bounds how long that answer waits for a client.
+// A client that takes next to nothing in is cut off when a write has waited for 10 seconds, in
+// place of the server's WriteTimeout, and a second after [Page.Close]; as long as the network's
+// buffers take it in, nobody can tell. Over HTTP/2, a connection that stalls as a whole needs
+// WriteByteTimeout in [http.HTTP2Config] for that. A stream ends after 10 minutes, and the page
+// opens the next one.
+//
+// Of more than [MaxStreams] streams at once, the further ones are answered 503; where middleware
+// hides the deadlines of [http.ResponseController] they are answered 501, and where something keeps
+// events back they seem silent. The page then asks for stats.json every other second. Behind such
+// middleware, nothing bounds how long that answer waits for a client.
 package batcherdebug

@@ -120,10 +120,10 @@ func (p *Page) serve(w http.ResponseWriter, r *http.Request, out *http.ResponseC
 	case isFile:
 		text, _ := static.ReadFile(file.path) // it is there, by the test of that name
 		w.Header().Set("Content-Type", file.contentType)
-		_, _ = w.Write(text)
+		_ = p.writers.write(w, out, text)
 	case name == "stats.json":
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(p.snapshot().indented())
+		_ = p.writers.write(w, out, p.snapshot().indented())
 	case name == "events":
 		p.stream(w, r, out)
 	default:

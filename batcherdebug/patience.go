@@ -3,7 +3,9 @@ package batcherdebug
 // Clients that do not read: how long a write may wait for them.
 
 import (
+	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -45,6 +47,20 @@ func (w *writers) setLocked(out *http.ResponseController) error {
 		return out.SetWriteDeadline(time.Now().Add(w.parting))
 	}
 	return out.SetWriteDeadline(time.Now().Add(w.patience))
+}
+
+// write writes data in pieces, each within a time of its own: only who reads next to nothing is cut
+// off.
+func (w *writers) write(to http.ResponseWriter, out *http.ResponseController, data []byte) error {
+	for piece := range slices.Chunk(data, 1<<15) {
+		if err := w.extend(out); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		if _, err := to.Write(piece); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // close leaves all requests little time to end.

@@ -124,7 +124,7 @@ func (p *Page) snapshot() *document {
 	now := time.Now()
 	s := Snapshot{Time: now, Since: p.since, Age: now.Sub(p.since).Seconds(), Batchers: []Batcher{}}
 	for _, w := range p.watched {
-		s.Batchers = append(s.Batchers, w.look(now, p.since))
+		s.Batchers = append(s.Batchers, w.look(now, p.since, p.limit))
 	}
 	compact, _ := json.Marshal(s) // cannot fail: there is nothing in it that JSON cannot say
 	p.latest = &document{now, compact, sync.OnceValue(func() []byte {
@@ -136,7 +136,7 @@ func (p *Page) snapshot() *document {
 }
 
 // look makes the entry of a batcher, under the page's lock.
-func (w *watched) look(now, since time.Time) Batcher {
+func (w *watched) look(now, since time.Time, limit time.Duration) Batcher {
 	w.mu.Lock()
 	attempts, batches := w.attempts.all(), w.batches.all()
 	ended, failed := int64(w.attempts.count), w.failed
@@ -157,7 +157,9 @@ func (w *watched) look(now, since time.Time) Batcher {
 		b.Stats.Age = w.last.at.Sub(since).Seconds()
 	}
 	b.State, b.Verdict = b.judge(facts{
-		now: now, told: w.last.at, asked: w.asked, lastOK: lastOK, running: running, drops: w.drops})
+		now: now, since: since, silent: w.silent(now, limit), asked: w.asked, told: w.last.at,
+		lastOK: lastOK, running: running, drops: w.drops,
+	})
 	return b
 }
 

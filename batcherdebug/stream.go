@@ -61,13 +61,10 @@ func (p *Page) follow(w http.ResponseWriter, r *http.Request, out *http.Response
 	}
 }
 
-// send writes one event, within a time of its own.
+// send writes one event.
 func (p *Page) send(w http.ResponseWriter, out *http.ResponseController, kind string, data []byte) error {
-	if err := p.writers.extend(out); err != nil {
-		return err
-	}
 	for _, part := range [][]byte{[]byte("retry: 2000\n" + kind + "data: "), data, []byte("\n\n")} {
-		if _, err := w.Write(part); err != nil {
+		if err := p.writers.write(w, out, part); err != nil {
 			return err
 		}
 	}

@@ -294,3 +294,26 @@ func TestAllWhoAskShareTheBytes(t *testing.T) {
 	assert.Same(t, &document.indented()[0], &p.snapshot().indented()[0])
 	assert.Same(t, &document.compact[0], &p.snapshot().compact[0])
 }
+
+// timed notes the deadlines that are set, and what is written under each.
+type timed struct {
+	http.ResponseWriter
+	written []int
+}
+
+func (d *timed) SetWriteDeadline(time.Time) error { d.written = append(d.written, 0); return nil }
+func (d *timed) Write(b []byte) (int, error) {
+	d.written[len(d.written)-1] += len(b)
+	return d.ResponseWriter.Write(b)
+}
+
+func TestWhoReadsSlowlyIsNotCutOff(t *testing.T) {
+	p, recorder := crowded(t), httptest.NewRecorder()
+	w := &timed{ResponseWriter: recorder}
+	p.ServeHTTP(w, httptest.NewRequest("GET", "/stats.json", nil))
+	assert.Greater(t, recorder.Body.Len(), 1<<16)
+	assert.Greater(t, len(w.written), 3)
+	for _, n := range w.written {
+		assert.LessOrEqual(t, n, 1<<15, "a deadline is for so much, and not for all")
+	}
+}

@@ -14,19 +14,21 @@ type State string
 
 // The states, the worst first. The first that holds is the batcher's.
 const (
-	// Silent: the batcher has not answered for 3 seconds. A combine function, or the hashing or
-	// comparing of keys, hangs, or the program is very short of processor time.
+	// Silent: the batcher does not answer, and has told nothing for 3 seconds, if it ever has. A
+	// combine function, or the hashing or comparing of keys, hangs, or the program is very short of
+	// processor time.
 	Silent State = "silent"
 	// Full: producers wait for room.
 	Full State = "full"
-	// Dropping: items were dropped within the last 5 seconds.
+	// Dropping: items were dropped within the last 5 seconds. That is seen by who asks so often, as
+	// the page does; others see that the batcher is Flaky.
 	Dropping State = "dropping"
 	// Failing: the last attempt to flush has failed, within the last minute or while items are
 	// held. If that was for some of its items only, the batcher is Flaky.
 	Failing State = "failing"
 	// Stuck: a flush has been running for more than 10 seconds, FlushTimeout, and 10 times the p99;
-	// or the oldest item held is older than 10 seconds and 10 times MaxDelay, and no flush has
-	// ended for 10 seconds.
+	// or the oldest item held is older than 10 seconds, 10 times MaxDelay, and 10 times the p99,
+	// and no flush has ended well for 10 seconds.
 	Stuck State = "stuck"
 	// Behind: what may be held in all is full to 80 % or more, or the queue is, and half of what
 	// may be held is; or the oldest item held is that old although flushes end.
@@ -44,8 +46,10 @@ const (
 // for what has not been.
 type facts struct {
 	now     time.Time
-	told    time.Time // when the last answer came
+	since   time.Time // when the page was made
+	silent  bool
 	asked   time.Time // the question that is not answered
+	told    time.Time // when the last answer came
 	lastOK  time.Time // the end of the last attempt that flushed something
 	running time.Time // the begin of the oldest attempt that has not ended
 	drops   drops
@@ -55,7 +59,7 @@ type facts struct {
 func (b *Batcher) judge(f facts) (State, string) {
 	failure, hung, old := b.failure(f), b.hung(f), b.old()
 	switch {
-	case !f.asked.IsZero() && (f.told.IsZero() || f.now.Sub(f.told) > 3*time.Second):
+	case f.silent:
 		return Silent, sentence("no answer for "+short(f.now.Sub(f.asked))+
 			": a combine function or a key hangs, or there is no processor time", f.known())
 	case b.Stats.Waiting > 0:
@@ -67,11 +71,11 @@ func (b *Batcher) judge(f facts) (State, string) {
 		return Failing, sentence(failure, hung)
 	case hung != "":
 		return Stuck, hung
-	case old != "" && f.now.Sub(f.lastOK) > 10*time.Second:
-		return Stuck, old
+	case old != "" && f.now.Sub(f.lastOK) > 10*time.Second && f.now.Sub(f.since) > 10*time.Second:
+		return Stuck, sentence(old, b.flaws(f))
 	}
 	if near := b.near(); old != "" || near != "" {
-		return Behind, sentence(near, old)
+		return Behind, sentence(near, old, b.flaws(f))
 	}
 	if flaws := b.flaws(f); flaws != "" {
 		return Flaky, flaws
@@ -102,7 +106,7 @@ func (b *Batcher) lastError(now time.Time) string {
 
 // hung tells of a flush that has been running for longer than one should.
 func (b *Batcher) hung(f facts) string {
-	if f.running.IsZero() || b.Stats.Running == 0 {
+	if f.running.IsZero() || b.Stats.Running == 0 && b.Stats.Returned == 0 {
 		return ""
 	}
 	ran := f.now.Sub(f.running)
@@ -118,7 +122,7 @@ func (b *Batcher) old() string {
 	if b.Config.Eager {
 		delay = 0 // it is without effect
 	}
-	if age <= 10*time.Second || age <= 10*delay {
+	if age <= 10*time.Second || age <= 10*delay || age <= 10*seconds(b.Recent.P99) {
 		return ""
 	}
 	return fmt.Sprintf("the oldest item has been held for %s; %s", short(age), b.atWork())
@@ -168,13 +172,15 @@ func (f facts) dropped() string {
 		counted(f.drops.items, "item was", "items were"), short(f.now.Sub(f.drops.since)))
 }
 
-// flaws tells of what went wrong in the last minute, though not lately.
+// flaws tells of what went wrong in the last minute, or since the oldest item came, though not
+// lately.
 func (b *Batcher) flaws(f facts) string {
 	var flaws []string
+	lately := max(time.Minute, seconds(b.Stats.OldestAge))
 	if f.drops.items > 0 && f.now.Sub(f.drops.until) < time.Minute {
 		flaws = append(flaws, f.dropped())
 	}
-	if len(b.Errors) > 0 && f.now.Sub(b.Errors[0].Time) < time.Minute {
+	if len(b.Errors) > 0 && f.now.Sub(b.Errors[0].Time) < lately {
 		if b.Recent.Failed > 0 {
 			flaws = append(flaws, fmt.Sprintf("of the last %s, %d failed",
 				counted(int64(b.Recent.Attempts), "attempt", "attempts"), b.Recent.Failed))
@@ -187,8 +193,11 @@ func (b *Batcher) flaws(f facts) string {
 // atEase tells what goes on if nothing is wrong, or has not been for long.
 func (b *Batcher) atEase(f facts, failure string) (State, string) {
 	held := "nothing is held"
-	if b.Stats.Pending > 0 {
+	switch {
+	case b.Stats.Pending > 0:
 		held = counted(b.Stats.Pending, "item is held", "items are held")
+	case b.Stats.Returned > 0:
+		held = counted(b.Stats.Returned, "item was", "items were") + " handed back by Close"
 	}
 	switch {
 	case failure != "":

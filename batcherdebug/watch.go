@@ -134,15 +134,29 @@ func describe(info batcher.Info, err error) (f Failure, inPart bool) {
 	defer func() { _ = recover() }()
 	text := cut(err.Error())
 	f.Class, f.Text = batcher.ErrorClass(err), text
-	var partial interface{ Failed() int } // a PartialKeyError of whatever type of keys, too
-	if f.Class == partialClass && errors.As(err, &partial) {
-		n := partial.Failed()
-		inPart = 0 < n && n < info.Size
-	}
-	return f, inPart
+	return f, f.Class == partialClass && ofSome(info, err)
 }
 
 var partialClass = batcher.ErrorClass(&batcher.PartialError{})
+
+// ofSome reports whether a partial error names some of the items, or keys, and not all. One that
+// names what is not in the batch counts for all of it; that a key is not, nobody can tell here.
+func ofSome(info batcher.Info, err error) bool {
+	var byIndex *batcher.PartialError
+	if errors.As(err, &byIndex) {
+		for i := range byIndex.Errs {
+			if i < 0 || i >= info.Size {
+				return false
+			}
+		}
+	}
+	var partial interface{ Failed() int } // a PartialKeyError of whatever type of keys, too
+	n := 0
+	if errors.As(err, &partial) {
+		n = partial.Failed()
+	}
+	return 0 < n && n < info.Size
+}
 
 // cut makes s valid UTF-8 and not too long to be read.
 func cut(s string) string {

@@ -222,3 +222,42 @@ func TestWhatCannotBeShownIsNotCalledLive(t *testing.T) {
 	tb.until("broken")
 	assert.Equal(t, "broken · Batchers", eval[string](tb, "document.title"))
 }
+
+func TestWhereStreamsAreCutThePagePolls(t *testing.T) {
+	l := startLoad(t)
+	page := l.page(t)
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/events") {
+			panic(http.ErrAbortHandler)
+		}
+		page.ServeHTTP(w, r)
+	}))
+	tb := open(t)
+	tb.do(chromedp.Navigate(server.URL + "/debug/batcher/"))
+	tb.until("polling")
+	l.add(t, 5)
+	l.settle(t)
+	tb.eventually(`(` + totals + `)[0].added === '5'`)
+}
+
+func TestWhoIsNotLetInAnyMoreIsTold(t *testing.T) {
+	l := startLoad(t)
+	page := l.page(t)
+	answer := http.HandlerFunc(page.ServeHTTP)
+	var handler atomic.Pointer[http.HandlerFunc]
+	handler.Store(&answer)
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*handler.Load())(w, r) }))
+	tb := open(t)
+	for _, refusal := range []http.HandlerFunc{
+		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
+		func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://login.invalid/", http.StatusFound)
+		},
+	} {
+		handler.Store(&answer)
+		tb.show(server, 3)
+		handler.Store(&refusal)
+		server.CloseClientConnections()
+		tb.until("broken")
+	}
+}

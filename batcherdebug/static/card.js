@@ -73,11 +73,11 @@ class Card {
       ["flush p50", b.recent.attempts ? time(b.recent.flush_p50_seconds) : "–"],
       ["flush p99", b.recent.attempts ? time(b.recent.flush_p99_seconds) : "–"],
     ]);
+    const total = (text, n, bad) => [text, of(n), bad && n ? "bad" : ""];
     pairs(this.find(".totals"), [
-      ["added", count(s.added)], ["flushed", count(s.flushed)], ["failed", count(s.failed), s.failed && "bad"],
-      ["dropped", count(s.dropped), s.dropped && "bad"], ["handed back", count(s.returned), s.returned && "bad"],
-      ["folded", count(s.folded)], ["merged", count(s.merged)], ["retries", count(s.retries)],
-      ["failed attempts", count(s.failed_attempts), s.failed_attempts && "bad"],
+      total("added", s.added), total("flushed", s.flushed), total("failed", s.failed, true),
+      total("dropped", s.dropped, true), total("handed back", s.returned, true), total("folded", s.folded),
+      total("merged", s.merged), total("retries", s.retries), total("failed attempts", s.failed_attempts, true),
     ]);
   }
 

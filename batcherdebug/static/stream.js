@@ -57,6 +57,7 @@ function listen() {
 function askInstead() {
   stop();
   asked = 0;
+  lost = false; // of the stream nothing more is expected, for now
   poll = setInterval(ask, 2000);
   ask();
 }
@@ -69,11 +70,14 @@ async function ask() {
     return;
   }
   try {
-    const response = await fetch("stats.json", { cache: "no-store", signal: AbortSignal.timeout(1000 * patience) });
-    if (!response.ok) throw new Error(response.statusText);
+    const response = await fetch("stats.json",
+      { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(1000 * patience) });
+    const refused = response.type === "opaqueredirect" || (response.status >= 400 && response.status < 500);
+    if (!response.ok && !refused) throw new Error(response.statusText);
     const text = await response.text();
     if (!poll) return;
-    if (over || lost) { // the program is back
+    if (refused) state("broken", "refused: reload this page"); // a session may have ended
+    else if (over || lost) { // the program is back
       over = lost = false;
       listen();
     } else hear(text, "polling", "live, every 2 s");
