@@ -92,6 +92,22 @@ func TestAnswersThatComeLateAreTaken(t *testing.T) {
 	})
 }
 
+func TestWhoWasLateOnceIsWaitedForAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, good)
+		m := &mute{b, make(chan struct{})}
+		p := Handler(m)
+		defer p.Close()
+		assert.Equal(t, Silent, stats(t, p).Batchers[0].State)
+		close(m.hold)
+		time.Sleep(time.Hour) // nobody looks
+		require.NoError(t, b.AddWait(t.Context(), 1))
+		got := stats(t, p).Batchers[0]
+		assert.Equal(t, Flowing, got.State, got.Verdict)
+		assert.EqualValues(t, 1, got.Stats.Added, "and not what it said then")
+	})
+}
+
 func TestTheRatesOfOthersAreRightWhenOneHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, hangs := start(t, good), &mute{start(t, good), nil}
