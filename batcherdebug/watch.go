@@ -84,7 +84,7 @@ func (w *watched) flushEnd(_ context.Context, info batcher.Info, result batcher.
 		inPart  bool
 	)
 	if result.Err != nil {
-		failure, inPart = describe(info, result.Err) // without the lock: it calls methods of the error
+		failure, inPart = w.describe(info, result.Err) // without the lock: it calls methods of the error
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -128,22 +128,26 @@ func (w *watched) noteLocked(f Failure) {
 
 // describe reports also whether some of the items were flushed, as far as the error can tell. It
 // survives an error whose methods panic.
-func describe(info batcher.Info, err error) (f Failure, inPart bool) {
+func (w *watched) describe(info batcher.Info, err error) (f Failure, inPart bool) {
 	f = Failure{Time: time.Now(), Class: "other", Text: "(the methods of this error panic)", Items: info.Size,
 		Attempt: info.Attempt, Times: 1}
 	defer func() { _ = recover() }()
 	text := cut(err.Error())
 	f.Class, f.Text = batcher.ErrorClass(err), text
-	return f, f.Class == partialClass && ofSome(info, err)
+	return f, f.Class == partialClass && w.ofSome(info, err)
 }
 
 var partialClass = batcher.ErrorClass(&batcher.PartialError{})
 
 // ofSome reports whether a partial error names some of the items, or keys, and not all. One that
-// names what is not in the batch counts for all of it; that a key is not, nobody can tell here.
-func ofSome(info batcher.Info, err error) bool {
+// names what is not in the batch, or is of the other kind, counts for all of it; that a key is not
+// in the batch nobody can tell here.
+func (w *watched) ofSome(info batcher.Info, err error) bool {
 	var byIndex *batcher.PartialError
-	if errors.As(err, &byIndex) {
+	if errors.As(err, &byIndex) == (w.config.FrontEnd == "Combiner") {
+		return false
+	}
+	if byIndex != nil {
 		for i := range byIndex.Errs {
 			if i < 0 || i >= info.Size {
 				return false

@@ -132,6 +132,26 @@ func TestAFailureOfSomeKeysIsNotOneOfAll(t *testing.T) {
 	require.NoError(t, combiner.Close(t.Context()))
 }
 
+func TestAPartialErrorOfTheOtherKindIsOneOfAll(t *testing.T) {
+	b := start(t, func(context.Context, []int) error {
+		return &batcher.PartialKeyError[string]{Errs: map[string]error{"a": errSink}}
+	}, batcher.WithMaxSize(2))
+	combiner, err := batcher.NewCombiner(func(old, new int) int { return old + new },
+		func(context.Context, map[string]int) error { return &batcher.PartialError{Errs: map[int]error{0: errSink}} })
+	require.NoError(t, err)
+	p := show(t, b, combiner)
+	for _, key := range []string{"a", "b"} {
+		require.NoError(t, b.Add(t.Context(), 1))
+		require.NoError(t, combiner.Add(t.Context(), key, 1))
+	}
+	_ = b.Flush(t.Context())
+	_ = combiner.Close(t.Context())
+	for _, got := range stats(t, p).Batchers {
+		assert.Equal(t, Failing, got.State, got.FrontEnd)
+		assert.EqualValues(t, 2, got.Stats.Failed, got.FrontEnd)
+	}
+}
+
 func TestAFlushThatHangsIsSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hold := make(chan struct{})
