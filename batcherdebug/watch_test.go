@@ -137,7 +137,9 @@ func TestAPartialErrorOfTheOtherKindIsOneOfAll(t *testing.T) {
 		return &batcher.PartialKeyError[string]{Errs: map[string]error{"a": errSink}}
 	}, batcher.WithMaxSize(2))
 	combiner, err := batcher.NewCombiner(func(old, new int) int { return old + new },
-		func(context.Context, map[string]int) error { return &batcher.PartialError{Errs: map[int]error{0: errSink}} })
+		func(context.Context, map[string]int) error {
+			return &batcher.PartialError{Errs: map[int]error{0: errSink}}
+		})
 	require.NoError(t, err)
 	p := show(t, b, combiner)
 	for _, key := range []string{"a", "b"} {
