@@ -102,6 +102,25 @@ func TestAnAttemptThatWillBeRepeatedIsAWarning(t *testing.T) {
 	})
 }
 
+func TestCloseCountsTheRetriesAndPanicsThatWereLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logbook
+		var sink script[int]
+		sink.fail(errSink, errSink, errSink)
+		b := start(t, sink.flush, log.option(), batcher.WithName("orders"), batcher.WithMaxSize(2),
+			batcher.WithRetry(5, func(int) time.Duration { return 100 * time.Millisecond }),
+			batcher.WithHooks(batcher.Hooks{Retry: func(context.Context, batcher.Info, time.Duration, error) { panic("hook") }}))
+		addInts(t, b, 2)
+		finish(t, b)
+		lines := log.lines()
+		require.Len(t, lines, 4, "the first of each kind, and what was left out of it")
+		assert.Equal(t, []string{
+			`level=WARN msg="batcher: more flushes failed and were tried again" name=orders omitted=2 omitted_items=4`,
+			`level=ERROR msg="batcher: more panics in user code" name=orders omitted=2 omitted_items=0`,
+		}, lines[2:])
+	})
+}
+
 func TestNothingIsLoggedOfAFlushThatSucceeds(t *testing.T) {
 	var log logbook
 	b := start(t, func(context.Context, []int) error { return nil }, log.option(), batcher.WithMaxSize(2))

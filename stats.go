@@ -29,9 +29,10 @@ type Stats struct {
 	// Batches[ReasonSize]. Index 0 is unused.
 	Batches BatchCounts
 
-	// QueueDepth is how many batches wait for a worker now. While workers that are free have not
-	// yet taken theirs, these count too: for a moment there may be up to WithWorkers more than
-	// WithQueueDepth says.
+	// QueueDepth is how many batches wait for a worker now. One that is due counts while it still
+	// fills, as it does until a worker takes it. While workers that are free have not yet taken
+	// theirs, these count too: for a moment there may be up to WithWorkers more than WithQueueDepth
+	// says.
 	QueueDepth int
 
 	Running   int           // batches that a worker has taken, retry pauses included

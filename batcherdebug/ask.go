@@ -25,7 +25,8 @@ type drops struct {
 }
 
 // ask asks all batchers, and waits for their answers for a limited time. One that has let it pass
-// is not waited for until it has answered in time, so it holds up one snapshot and no more.
+// is not waited for while it owes the answer, or answers late each time, so it holds up one
+// snapshot and no more.
 func (p *Page) ask() {
 	ctx, cancel := context.WithTimeout(context.Background(), p.limit)
 	defer cancel()

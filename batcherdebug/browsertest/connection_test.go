@@ -113,6 +113,16 @@ func TestFiguresThatAreOldAreNotCalledLive(t *testing.T) {
 	tb.clean(server)
 }
 
+// polls goes to the page, and insists that it follows a load without a stream.
+func (tb *tab) polls(server *httptest.Server, l *load) {
+	tb.t.Helper()
+	tb.do(chromedp.Navigate(server.URL + "/debug/batcher/"))
+	tb.until("polling")
+	l.add(tb.t, 5)
+	l.settle(tb.t)
+	tb.eventually(`(` + totals + `)[0].added === '5'`)
+}
+
 // deaf hides that a ResponseWriter can flush, as some middleware does.
 type deaf struct{ w http.ResponseWriter }
 
@@ -124,12 +134,7 @@ func TestWhereEventsCannotPassThePagePolls(t *testing.T) {
 	l := startLoad(t)
 	page := l.page(t)
 	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { page.ServeHTTP(deaf{w}, r) }))
-	tb := open(t)
-	tb.do(chromedp.Navigate(server.URL + "/debug/batcher/"))
-	tb.until("polling")
-	l.add(t, 5)
-	l.settle(t)
-	tb.eventually(`(` + totals + `)[0].added === '5'`)
+	open(t).polls(server, l)
 }
 
 func TestAPauseOverTheEndOfTheProgram(t *testing.T) {
@@ -173,13 +178,12 @@ func TestBehindAProxyThatBuffersThePagePolls(t *testing.T) {
 		page.ServeHTTP(w, r)
 	}))
 	tb := open(t)
-	tb.do(chromedp.Navigate(server.URL + "/debug/batcher/"))
-	tb.until("polling")
+	tb.polls(server, l)
 	tb.do(chromedp.Evaluate[chromedp.Void](`asked = most`)) // the next one tries the stream again
 	require.Eventually(t, func() bool { return streams.Load() == 2 }, time.Minute, 10*time.Millisecond)
 	l.add(t, 5)
 	l.settle(t)
-	tb.eventually(`(` + totals + `)[0].added === '5'`)
+	tb.eventually(`(` + totals + `)[0].added === '10'`)
 	tb.until("polling")
 	assert.Equal(t, 16, eval[int](tb, "most"), "and ever less often")
 	tb.clean(server)
@@ -232,12 +236,7 @@ func TestWhereStreamsAreCutThePagePolls(t *testing.T) {
 		}
 		page.ServeHTTP(w, r)
 	}))
-	tb := open(t)
-	tb.do(chromedp.Navigate(server.URL + "/debug/batcher/"))
-	tb.until("polling")
-	l.add(t, 5)
-	l.settle(t)
-	tb.eventually(`(` + totals + `)[0].added === '5'`)
+	open(t).polls(server, l)
 }
 
 func TestWhoIsNotLetInAnyMoreIsTold(t *testing.T) {

@@ -82,7 +82,7 @@ class Card {
   }
 
   draw(b) {
-    const list = (name) => this.history.map((p) => (p.gap || p[name] === undefined ? null : p[name]));
+    const list = (name) => this.history.map((p) => (p.gap ? null : p[name]));
     const most = (...lists) => Math.max(0, ...lists.flat());
     const [ins, outs, held, p50, p99] = ["in", "out", "held", "p50", "p99"].map(list);
     const times = this.history.map((p) => p.at);
